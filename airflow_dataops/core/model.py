@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base of every typed document that leaves a process: specs, results, plans."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """A frozen, strict-keyed pydantic model: an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
