@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes a virtual environment from a lock file, with this project installed into it in editable form.
+#
+#   tools/env.sh FOLDER LOCK [PYTHON]     FOLDER/.stamp is written last: an environment without it is not complete.
+#
+# PYTHON is a version request such as ">=3.11,<3.13". uv is used if there is one, else it is installed by pip into .tools/uv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=$1 lock=$2 python=${3:-">=3.11"}
+uv=$(tools/uv.sh)
+"$uv" venv --quiet --allow-existing --python "$python" "$folder"
+rm -f "$folder/.stamp"
+"$uv" pip sync --quiet --require-hashes --python "$folder/bin/python" "$lock"
+# hatchling comes from the lock, so nothing unpinned is fetched here
+"$uv" pip install --quiet --no-deps --no-build-isolation --python "$folder/bin/python" --editable .
+touch "$folder/.stamp"
