@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``dataops.yaml``: where pipelines run, and what holds for all of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from airflow_dataops.core.errors import SpecError, unknown_name
+from dag_factories.references import expand_lake
+from dag_factories.specs.arguments import AuthorModel, DagDefaults, TaskArguments
+from dag_factories.specs.limits import Limits
+from dag_factories.specs.masks import Mask
+
+FILE_NAME = "dataops.yaml"
+TARGET_VARIABLE = "DATAOPS_TARGET"
+
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+class TargetConfig(AuthorModel):
+    """Where pipelines run.
+
+    Attributes:
+        engine: What does the work.
+        runner: Where it does it.
+        lake: Root of the lake: a folder (relative to ``dataops.yaml``) or a URI; may hold ``${env:…}``.
+        resources: Limits of each job's process, where a pipeline says nothing.
+        report_base_url: Where a browser finds the lake's pages (a console, a web server); links are made from it.
+    """
+
+    engine: Literal["duckdb", "spark", "dask"] = "duckdb"
+    runner: Literal["local", "spark_k8s", "spark_standalone", "dataproc_dask"] = "local"
+    lake: str = Field(default="./lake", min_length=1)
+    resources: Limits = Limits()
+    report_base_url: str | None = None
+
+
+class Defaults(TaskArguments):
+    """Arguments of all tasks of all pipelines, and of their DAGs.
+
+    Attributes:
+        dag: Arguments of all DAGs.
+    """
+
+    dag: DagDefaults = DagDefaults()
+
+
+class Route(AuthorModel):
+    """Where an alert goes.
+
+    Attributes:
+        notifier: Registered name: ``log``, ``webhook``, ``smtp``, or one of another package. Other keys are its arguments.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    notifier: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The notifier's arguments; texts may hold references to secrets."""
+        return dict(self.model_extra or {})
+
+
+class ReadLimits(AuthorModel):
+    """Limits of each YAML file.
+
+    Attributes:
+        file_bytes: Largest file.
+        nodes: Most values of a file, each use of an alias counted.
+        depth: Deepest nesting.
+    """
+
+    file_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 2**20)
+    nodes: int = Field(default=20_000, ge=100, le=1_000_000)
+    depth: int = Field(default=40, ge=4, le=100)
+
+
+class ProjectSpec(AuthorModel):
+    """The file ``dataops.yaml``.
+
+    Attributes:
+        version: Version of the file's format.
+        default_target: Target that is used where nobody names one.
+        targets: Name -> where pipelines run.
+        defaults: Arguments of all tasks, and under ``dag`` of all DAGs.
+        masks: Tag -> mask of the columns that carry it.
+        alerts: Route -> notifier and its arguments.
+        paths: Further folders and URIs that sources and targets may lie in, besides this folder and the lake.
+        limits: Limits of each YAML file.
+    """
+
+    version: Literal[1]
+    default_target: str = "local"
+    targets: dict[str, TargetConfig] = Field(default={"local": TargetConfig()}, min_length=1)
+    defaults: Defaults = Defaults()
+    masks: dict[str, Mask] = {}
+    alerts: dict[str, Route] = {}
+    paths: list[str] = []
+    limits: ReadLimits = ReadLimits()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target that was chosen.
+
+    Attributes:
+        name: Its name.
+        config: What ``dataops.yaml`` says of it.
+        lake: Root of the lake without a slash at the end: an absolute folder or a URI. ``${env:…}`` is not expanded.
+    """
+
+    name: str
+    config: TargetConfig
+    lake: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with pipelines.
+
+    Attributes:
+        root: The folder of ``dataops.yaml``, absolute.
+        spec: What the file says; all defaults where there is none.
+        file: The file; None where there is none.
+    """
+
+    root: Path
+    spec: ProjectSpec
+    file: Path | None = None
+
+    def target(self, name: str | None = None, environ: Mapping[str, str] | None = None) -> Target:
+        """Return a target.
+
+        Args:
+            name: Its name; without it the environment's ``DATAOPS_TARGET``, else ``default_target``.
+            environ: The environment; ``os.environ`` without it.
+
+        Raises:
+            SpecError: There is no such target (``UNKNOWN_TARGET``).
+        """
+        chosen = name or (os.environ if environ is None else environ).get(TARGET_VARIABLE) or self.spec.default_target
+        config = self.spec.targets.get(chosen)
+        if config is None:
+            raise unknown_name("target", chosen, self.spec.targets, code="UNKNOWN_TARGET")
+        return Target(chosen, config, self.absolute(config.lake))
+
+    def absolute(self, path: str) -> str:
+        """Return a path or URI in full: a relative one is meant from the project's folder; no slash at the end.
+
+        A path that starts with a reference other than ``${lake}`` stays as it is: what it is, is known later.
+        """
+        if _URI.match(path) or path.startswith("${"):
+            return path.rstrip("/")
+        return os.path.normpath(self.root / path)
+
+    def table(self, path: str, target: Target) -> str:
+        """Return the full path of a table; ``${lake}`` is expanded, other references stay."""
+        return self.absolute(expand_lake(path, target.lake))
+
+    def file_path(self, path: str) -> Path:
+        """Return a file of the project by its relative path.
+
+        Raises:
+            SpecError: It lies outside of the project's folder, also by a symbolic link (``PATH_OUTSIDE``).
+        """
+        full = (self.root / path).resolve()
+        if not full.is_relative_to(self.root.resolve()):
+            raise SpecError(
+                f"{path} lies outside of the project's folder {self.root.name}/",
+                hint="move the file beside dataops.yaml and write its path from there",
+                code="PATH_OUTSIDE",
+            )
+        return full
+
+    def confined(self, path: str, target: Target) -> None:
+        """Check that a table lies in the project's folder, the lake, or one of ``paths``.
+
+        Args:
+            path: The table's path as the author wrote it.
+            target: Where it is meant.
+
+        Raises:
+            SpecError: It lies elsewhere (``PATH_OUTSIDE``).
+        """
+        full = self.table(path, target)
+        if full.startswith("${"):
+            return  # only the run knows what ${env:…} stands for
+        roots = [target.lake, str(self.root), *(self.absolute(p) for p in self.spec.paths)]
+        if not any(_inside(full, root) for root in roots):
+            raise SpecError(
+                f"{path} lies outside of the project's folder and of the lake {target.lake}",
+                hint="write it below ${lake}, or name its folder in paths: of dataops.yaml",
+                code="PATH_OUTSIDE",
+            )
+
+
+def find_root(start: Path) -> Path | None:
+    """Return the nearest folder, from ``start`` upwards, that holds ``dataops.yaml``; None where there is none.
+
+    The search ends at the top of a Git work tree: what lies above belongs to somebody else.
+    """
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _inside(full: str, root: str) -> bool:
+    if _URI.match(full) or _URI.match(root):
+        return ".." not in full.split("/") and (full == root or full.startswith(root + "/"))
+    real, base = os.path.realpath(full), os.path.realpath(root)
+    return real == base or real.startswith(base + os.sep)
