@@ -4,14 +4,14 @@
 #
 #   tools/env.sh FOLDER LOCK [PYTHON]     FOLDER/.stamp is written last: an environment without it is not complete.
 #
-# PYTHON is a version request such as ">=3.11,<3.13". uv is used if there is one, else it is installed by pip into .tools/uv.
+# PYTHON is a version request such as ">=3.11,<3.13".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-folder=$1 lock=$2 python=${3:-">=3.11"}
-uv=$(tools/uv.sh)
-"$uv" venv --quiet --allow-existing --python "$python" "$folder"
+source tools/uv.sh
+folder=$1 lock=$2 python=${3:-">=3.11,<3.14"}
 rm -f "$folder/.stamp"
+"$uv" venv --quiet --allow-existing --python "$python" "$folder"
 "$uv" pip sync --quiet --require-hashes --python "$folder/bin/python" "$lock"
-# hatchling comes from the lock, so nothing unpinned is fetched here
+# hatchling comes from the lock, so nothing is fetched here that is not pinned
 "$uv" pip install --quiet --no-deps --no-build-isolation --python "$folder/bin/python" --editable .
 touch "$folder/.stamp"

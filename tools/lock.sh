@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Resolves the dependencies into requirements/*.txt: exact versions and hashes, for every platform and Python, naming no index.
+# Pins that still fit are kept; `tools/lock.sh --upgrade` takes the newest of everything.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/uv.sh
+
+compile() {
+  "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@" >/dev/null
+}
+
+shell=(--extra airflow --extra gx --extra openlineage --group build --group test)
+compile "${shell[@]}" --group lint --group docs -c requirements/airflow3.in -o requirements/airflow3.txt "$@"
+compile "${shell[@]}" -c requirements/airflow2.in -o requirements/airflow2.txt "$@"
+# Subsets of the main environment, in the same versions.
+compile --extra airflow --group build -c requirements/airflow3.txt -o requirements/demo.txt
+compile -c requirements/airflow3.txt -o requirements/base.txt
