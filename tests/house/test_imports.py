@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who can be imported where, and what that loads; import-linter reads the text, this looks at what really happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.house.tree import AIRFLOW_FREE, REALISE, ROOT, SHELL, imported_by, modules
+
+# What costs a DAG file a tenth of a second or more, on every parse.
+HEAVY = {
+    *(
+        "boto3",
+        "botocore",
+        "confluent_kafka",
+        "dask",
+        "deltalake",
+        "distributed",
+        "duckdb",
+        "gcsfs",
+        "google",
+        "great_expectations",
+    ),
+    *(
+        "jinja2",
+        "kubernetes",
+        "mlflow",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pymongo",
+        "pyspark",
+        "requests",
+        "s3fs",
+        "sqlglot",
+    ),
+}
+COMPAT = "airflow.providers.common.compat.sdk"
+
+
+@pytest.mark.parametrize("layer", [layer for layer in AIRFLOW_FREE if (ROOT / "airflow_dataops" / layer).is_dir()])
+def test_a_layer_below_the_shell_imports_without_airflow(layer: str) -> None:
+    assert "airflow" not in {
+        name.split(".")[0] for name in imported_by(modules(f"airflow_dataops.{layer}"), block="airflow")
+    }
+
+
+def test_the_factories_import_without_airflow() -> None:
+    names = [name for name in modules("dag_factories") if not name.startswith(REALISE)]
+    assert imported_by(names, block="airflow") >= set(names)
+
+
+def test_the_factories_load_nothing_heavy() -> None:
+    names = [name for name in modules("dag_factories") if not name.startswith(REALISE)]
+    assert heavy(imported_by(names)) == set()
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("package", [f"airflow_dataops.{name}" for name in SHELL] + [REALISE])
+def test_what_a_dag_file_imports_loads_nothing_heavy_beyond_airflow(package: str) -> None:
+    names = modules(package) or modules_of_file(package)
+    if not names:
+        pytest.skip(f"there is no {package}")
+    assert heavy(imported_by(names, after=COMPAT)) == set()
+
+
+def test_the_provider_is_described_without_importing_anything() -> None:
+    loaded = imported_by(["airflow_dataops.provider_info"], after="typing")
+    assert loaded <= {"airflow_dataops", "airflow_dataops.provider_info", "__future__"}
+
+
+def heavy(loaded: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in loaded} & HEAVY
+
+
+def modules_of_file(name: str) -> list[str]:
+    return [name] if (ROOT / f"{name.replace('.', '/')}.py").exists() else []
