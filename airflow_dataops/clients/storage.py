@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One small interface to where a lake lies: a folder now, an object store by one more class.
+
+Everything that is published relies on four promises: a written file is whole or not there, a copy never shows half a file,
+:meth:`Storage.replace_if` lets one of several writers win, and deleting what is gone is no error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+from airflow_dataops.core.errors import SpecError, StorageError
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+TEMPORARY = ".tmp-"
+_LOCKS = ".locks"
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file as a listing shows it.
+
+    Attributes:
+        path: Full path or URI.
+        size: Bytes.
+        version: Changes whenever the content is written anew, and is kept by a copy where the store can share content.
+        modified: Time of the last change, seconds since 1970.
+    """
+
+    path: str
+    size: int
+    version: str
+    modified: float
+
+
+class Storage(Protocol):
+    """A file system or object store. Paths are absolute, folders without a slash at the end.
+
+    Every method raises :class:`~airflow_dataops.core.errors.StorageError` where the store does not answer or refuses.
+    """
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """Return a file's content; None where there is no such file."""
+        ...
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Write a file whole and durably, in place of one that may be there."""
+        ...
+
+    def replace_if(self, path: str, expected: bytes | None, data: bytes) -> bool:
+        """Write a file only if it still holds ``expected`` (None: only if it does not exist); return whether it was written."""
+        ...
+
+    def copy(self, source: str, target: str) -> None:
+        """Make ``target`` equal to ``source``, whole and durably; the two may share their content, so write neither in place."""
+        ...
+
+    def find(self, folder: str) -> list[FileInfo]:
+        """Return all files below a folder, sorted by path; none where it does not exist. Files in the making are left out."""
+        ...
+
+    def info(self, path: str) -> FileInfo | None:
+        """Return one file; None where there is no such file."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names directly in a folder, sorted, folders with a slash at the end; none where it does not exist."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Delete a file; nothing happens where it is gone."""
+        ...
+
+    def delete_tree(self, folder: str) -> None:
+        """Delete a folder and all below it; nothing happens where it is gone."""
+        ...
+
+    def prune(self, folder: str, root: str) -> None:
+        """Delete a folder, and those above it below ``root``, where they hold nothing (a store without folders does nothing)."""
+        ...
+
+
+def _guarded(method: _Method) -> _Method:
+    """Turn an operating system's error into a :class:`StorageError` that names the path."""
+
+    @wraps(method)
+    def call(self: LocalStorage, path: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, path, *args, **kwargs)
+        except OSError as error:
+            hint = "free some space, or point the lake at a larger volume" if error.errno == errno.ENOSPC else None
+            message = f"{method.__name__} of {path!r} failed: {error.strerror or error}"
+            raise StorageError(message, hint=hint, details={"path": path}) from error
+
+    return cast(_Method, call)
+
+
+class LocalStorage:
+    """A folder of this machine, or of a volume that is mounted here."""
+
+    @_guarded
+    def read_bytes(self, path: str) -> bytes | None:
+        """See :class:`Storage`."""
+        try:
+            return Path(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    @_guarded
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """See :class:`Storage`."""
+        with _made_whole(path) as temporary, open(temporary, "xb") as file:
+            file.write(data)
+
+    @_guarded
+    def replace_if(self, path: str, expected: bytes | None, data: bytes) -> bool:
+        """See :class:`Storage`. A lock file beside it makes the comparison and the write one step, also between hosts on NFS v4."""
+        folder, name = os.path.split(path)
+        os.makedirs(os.path.join(folder, _LOCKS), exist_ok=True)
+        with open(os.path.join(folder, _LOCKS, name), "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.read_bytes(path) != expected:
+                return False
+            self.write_bytes(path, data)
+            return True
+
+    @_guarded
+    def copy(self, source: str, target: str) -> None:
+        """See :class:`Storage`. A hard link where the volume has them: no byte is written twice."""
+        with _made_whole(target) as temporary:
+            try:
+                os.link(source, temporary)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+                    raise
+                shutil.copy2(source, temporary)
+
+    @_guarded
+    def find(self, folder: str) -> list[FileInfo]:
+        """See :class:`Storage`."""
+        found = []
+        for parent, folders, files in os.walk(folder, onerror=_unless_gone):
+            folders[:] = [name for name in folders if name != _LOCKS]
+            for name in files:
+                known = None if name.startswith(TEMPORARY) else self.info(os.path.join(parent, name))
+                if known:
+                    found.append(known)
+        return sorted(found, key=lambda info: info.path)
+
+    @_guarded
+    def info(self, path: str) -> FileInfo | None:
+        """See :class:`Storage`."""
+        try:
+            status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not os.path.isfile(path):
+            return None
+        return FileInfo(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}", status.st_mtime)
+
+    @_guarded
+    def names(self, folder: str) -> list[str]:
+        """See :class:`Storage`."""
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(e.name + ("/" if e.is_dir() else "") for e in entries if not e.name.startswith(TEMPORARY))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    @_guarded
+    def delete(self, path: str) -> None:
+        """See :class:`Storage`."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+
+    @_guarded
+    def delete_tree(self, folder: str) -> None:
+        """See :class:`Storage`."""
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            shutil.rmtree(folder, onerror=lambda _call, _path, error: _unless_gone(error[1]))
+
+    @_guarded
+    def prune(self, folder: str, root: str) -> None:
+        """See :class:`Storage`."""
+        while folder != root and folder.startswith(root + "/"):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
+
+def storage_for(uri: str) -> Storage:
+    """Return the storage that holds ``uri``.
+
+    Raises:
+        SpecError: The scheme is not supported (``STORAGE_UNKNOWN``), or a local path is not absolute (``PATH_NOT_ABSOLUTE``).
+    """
+    if "://" in uri:
+        scheme = uri.split("://", 1)[0]
+        raise SpecError(
+            f"{uri!r}: storage {scheme}:// is not supported; the embedded engine works on local folders",
+            hint="use an absolute path, such as /data/lake (a mounted volume counts as local)",
+            code="STORAGE_UNKNOWN",
+        )
+    if not uri.startswith("/"):
+        raise SpecError(
+            f"path {uri!r} is not absolute", hint=f"write {os.path.abspath(uri)!r}", code="PATH_NOT_ABSOLUTE"
+        )
+    return LocalStorage()
+
+
+@contextlib.contextmanager
+def _made_whole(path: str) -> Iterator[str]:
+    """Give a temporary name in the same folder; what is written there is synced and renamed to ``path`` at the end."""
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{name}"[:250])
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(folder)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def sync(path: str) -> None:
+    """Make a local file's content, or a folder's list of names, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unless_gone(error: BaseException) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
