@@ -25,6 +25,7 @@ class Problem(NamedTuple):
         severity: ``error`` or ``warning``.
         offset: Characters into the value at ``path``; None for its start.
         on_key: True where the key is at fault, not its value.
+        needs: Of a problem of the whole file, the keys that it speaks of.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Problem(NamedTuple):
     severity: Literal["error", "warning"] = "error"
     offset: int | None = None
     on_key: bool = False
+    needs: tuple[str, ...] = ()
 
 
 class Alerts(AuthorModel):

@@ -182,6 +182,7 @@ class BronzeToSilverSpec(PipelineSpec):
                 "SLICE_MISSING",
                 "nothing says which rows a run owns",
                 "write full: true, or window: {column: time}, or a path such as ${lake}/bronze/x/date=${run.date}",
+                needs=("full", "window", "source"),
             )
         elif len(named) > 1:
             where: tuple[str, ...] = ("window",) if self.window is not None else ("full",)

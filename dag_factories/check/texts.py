@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every text of a file: references where they may stand, and no Jinja anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_dataops.core.errors import SpecError
+from dag_factories.check.context import Context
+from dag_factories.references import looks_like_reference, parse
+from dag_factories.specs.base import Path, Problem
+
+_JINJA = re.compile(r"\{\{|\{%")
+
+
+def check_texts(context: Context) -> Iterator[Problem]:
+    """Yield references that are unknown or stand where they have no value, and Jinja."""
+    allowed = {tuple(path.split(".")): kinds for path, kinds in context.model.REFERENCES.items()}
+    free = [tuple(path.split(".")) for path in context.model.FREE_TEXT]
+    for path, text in _texts(context.data, ()):
+        if any(_matches(path, pattern) for pattern in free):
+            continue
+        if jinja := _JINJA.search(text):
+            message = "Jinja is not rendered in a pipeline file"
+            yield Problem(path, "JINJA_IN_YAML", message, "write ${run.date} for the run's date", offset=jinja.start())
+            continue
+        kinds = next((kinds for pattern, kinds in allowed.items() if _matches(path, pattern)), None)
+        if kinds is not None:
+            yield from reference_problems(path, text, kinds)
+        elif (offset := looks_like_reference(text)) is not None:
+            where = ", ".join(context.model.REFERENCES)
+            message = f"references are not expanded in {'.'.join(map(str, path))}"
+            yield Problem(path, "REFERENCE_NOT_ALLOWED", message, f"they may stand in: {where}", offset=offset)
+
+
+def reference_problems(path: Path, text: str, kinds: Any) -> Iterator[Problem]:
+    """Yield what is wrong with the references of one text."""
+    try:
+        parse(text, kinds)
+    except SpecError as error:
+        yield Problem(path, error.code, error.message, error.hint, offset=error.details.get("offset"))
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _texts(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _texts(child, (*path, index))
+
+
+def _matches(path: Path, pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(want in ("*", str(have)) for have, want in zip(path, pattern, strict=True))

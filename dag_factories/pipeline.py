@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pipeline file with its project: read, typed, and checked as far as it can be without heavy imports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from airflow_dataops.core.errors import SpecError, did_you_mean
+from dag_factories.check.context import Check, Context
+from dag_factories.check.identity import check_name, check_schedule
+from dag_factories.check.project import check_confinement, check_masks, check_project, check_routes, check_target
+from dag_factories.check.structure import validate
+from dag_factories.check.texts import check_texts
+from dag_factories.findings import Finding, PipelineError, has_errors, ordered
+from dag_factories.project import FILE_NAME, Project, ProjectSpec, Target, find_root
+from dag_factories.reader import Document, read
+from dag_factories.specs import kinds, spec_of
+from dag_factories.specs.base import Path as Place
+from dag_factories.specs.base import PipelineSpec, Problem
+
+RAW: tuple[Check, ...] = (check_texts, check_name)
+"""Checks of the file as it was read, whatever its types."""
+
+LIGHT: tuple[Check, ...] = (
+    check_schedule,
+    check_target,
+    check_routes,
+    check_masks,
+    check_confinement,
+)
+"""Checks that need nothing but the two files; the loader of DAGs makes them too."""
+
+
+@dataclass(frozen=True)
+class LoadedProject:
+    """A project's folder with what is wrong in its ``dataops.yaml``."""
+
+    project: Project
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline file.
+
+    Attributes:
+        path: The file, absolute.
+        project: Its project.
+        target: Where it is meant to run; None where the project names none that exists.
+        document: The file as it was read.
+        context: What its checks look at; None where its kind is not known.
+        removed: Parts that were left out of ``context.spec`` since they are wrong.
+        findings: What is wrong in it and in ``dataops.yaml``.
+    """
+
+    path: Path
+    project: Project
+    target: Target | None
+    document: Document
+    context: Context | None = None
+    removed: tuple[Place, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def relative(self) -> str:
+        """The file's path from the project's folder, as a plan names it."""
+        return Path(os.path.relpath(self.path, self.project.root)).as_posix()
+
+    def require(self) -> tuple[PipelineSpec, Project, Target]:
+        """Return what a plan is made of.
+
+        Raises:
+            PipelineError: The file or ``dataops.yaml`` has an error; the text lists all of them.
+        """
+        spec = self.context.spec if self.context else None
+        if has_errors(self.findings) or spec is None or self.target is None:
+            raise PipelineError(self.findings)
+        return spec, self.project, self.target
+
+    def checked(self, checks: Iterable[Check]) -> Pipeline:
+        """Return the pipeline with the findings of further checks."""
+        if self.context is None:
+            return self
+        found = [*self.findings]
+        for check in checks:
+            found += _located(self.document, check(self.context), () if check in RAW else self.removed)
+        return replace(self, findings=tuple(ordered(found)))
+
+
+def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
+    """Return the project that a folder belongs to. Never raises: what is wrong is in the findings.
+
+    Args:
+        folder: A folder of the project; ``dataops.yaml`` is looked for in it and above.
+        shown: What findings call the file; its path without it.
+    """
+    root = find_root(folder.resolve())
+    if root is None:
+        return LoadedProject(Project(folder.resolve(), ProjectSpec(version=1)))
+    path = root / FILE_NAME
+    document = read(path, shown or display(path))
+    checked = validate(ProjectSpec, document.data)
+    problems = list(checked.problems) if document.data else []
+    project = Project(root, checked.model or ProjectSpec(version=1), path)
+    problems += [problem for problem in check_project(project) if checked.model is not None]
+    found = _located(document, problems, checked.removed)
+    return LoadedProject(project, tuple(ordered([*document.findings, *found])))
+
+
+def load_pipeline(
+    path: Path | str, *, target: str | None = None, project: LoadedProject | None = None, shown: str | None = None
+) -> Pipeline:
+    """Read a pipeline file and make the light checks. Nothing of it is executed, and no Airflow is imported.
+
+    Args:
+        path: The YAML file.
+        target: Name of a target; without it ``DATAOPS_TARGET``, else the project's default.
+        project: Its project, where several files share one; looked for without it.
+        shown: What findings call the file; its path without it.
+
+    Raises:
+        SpecError: ``target`` or ``DATAOPS_TARGET`` names no target (``UNKNOWN_TARGET``). What is wrong in a file never raises.
+    """
+    path = Path(path).absolute()
+    loaded = project or load_project(path.parent)
+    document = read(path, shown or display(path), loaded.project.spec.limits)
+    chosen = _target(loaded, target)
+    pipeline = Pipeline(path, loaded.project, chosen, document, findings=(*loaded.findings, *document.findings))
+    if not document.data:
+        return pipeline
+    kind = document.data.get("kind")
+    if not isinstance(kind, str) or kind not in kinds():
+        return replace(pipeline, findings=(*pipeline.findings, *_located(document, [_kind_problem(kind)], ())))
+    model = spec_of(kind)
+    checked = validate(model, document.data)
+    context = Context(path, document.data, model, checked.model, loaded.project, chosen)
+    own = checked.model.problems() if checked.model else []
+    findings = [
+        *pipeline.findings,
+        *_located(document, checked.problems, ()),
+        *_located(document, own, checked.removed),
+    ]
+    pipeline = replace(pipeline, context=context, removed=tuple(checked.removed), findings=tuple(findings))
+    return pipeline.checked(RAW + LIGHT)
+
+
+def display(path: Path) -> str:
+    """Return a path as findings show it: from the working folder where it lies below, else in full."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
+def _target(loaded: LoadedProject, name: str | None) -> Target | None:
+    try:
+        return loaded.project.target(name)
+    except SpecError:
+        if has_errors(loaded.findings):
+            return None
+        raise
+
+
+def _kind_problem(kind: object) -> Problem:
+    known = ", ".join(kinds())
+    if kind is None:
+        return Problem(
+            (), "MISSING_KEY", f"the key 'kind' is missing; known kinds are: {known}", "add kind: bronze_to_silver"
+        )
+    hint = did_you_mean(str(kind), kinds()) or "see them with `dataops schema`"
+    return Problem(("kind",), "UNKNOWN_KIND", f"unknown kind {kind!r}; known are: {known}", hint)
+
+
+def _located(document: Document, problems: Iterable[Problem], removed: Sequence[Place]) -> list[Finding]:
+    """Turn problems into findings; those that only follow from a part that was left out are dropped."""
+    found = []
+    for problem in problems:
+        if any(_touches(problem, path) for path in removed):
+            continue
+        at = document.find(problem.path, on_key=problem.on_key, offset=problem.offset)
+        found.append(
+            Finding(document.file, at.line, at.column, problem.severity, problem.code, problem.message, problem.hint)
+        )
+    return found
+
+
+def _touches(problem: Problem, removed: Place) -> bool:
+    length = min(len(problem.path), len(removed))
+    if problem.path:
+        return problem.path[:length] == removed[:length]
+    top = str(removed[0])
+    return any(top == need or did_you_mean(top, [need]) for need in problem.needs)
