@@ -70,11 +70,13 @@ class TaskPlan(Model):
         operator: Registered name of the operator (:mod:`dag_factories.operators`).
         job: The job it runs; None where the operator runs none.
         arguments: Arguments of the operator other than those of the job.
-        task_args: Arguments that every Airflow task takes (retries, pool, owner …), already merged, JSON-safe.
+        task_args: Arguments that every Airflow task takes (retries, pool, owner …), already merged; durations are seconds, callbacks
+            are names.
         upstream: Ids of the tasks before it.
         trigger_rule: Airflow's trigger rule.
         role: ``teardown`` runs whatever happened before, and never decides over the run.
         outlets: URIs of the assets that the task updates (names in :attr:`Plan.assets`).
+        tells_verdict: True where the ``verdict`` of its result is the run's, and so is told to the alerts below ``critical``.
         group: Id of its group.
         doc: What it does, one line.
     """
@@ -88,17 +90,28 @@ class TaskPlan(Model):
     trigger_rule: str = "all_success"
     role: Literal["work", "setup", "teardown"] = "work"
     outlets: list[str] = []
+    tells_verdict: bool = False
     group: str | None = None
     doc: str = ""
 
 
+class Route(Model):
+    """One way to tell somebody, from ``alerts`` of ``dataops.yaml``.
+
+    Attributes:
+        notifier: Registered name of the notifier.
+        arguments: Its arguments; references as in :attr:`JobPlan.spec`, resolved on the worker when something is told.
+    """
+
+    notifier: str
+    arguments: dict[str, Any] = {}
+
+
 class Alert(Model):
-    """Where a failure or a bad verdict of some severity is told: names of routes in ``dataops.yaml``."""
+    """What is told to which route: ``critical`` that a task failed, ``warning`` and ``info`` the verdict of a run that did not."""
 
     severity: Literal["critical", "warning", "info"]
     route: str
-    notifier: str
-    arguments: dict[str, Any] = {}
 
 
 class Plan(Model):
@@ -111,11 +124,14 @@ class Plan(Model):
         source_file: The YAML file, relative to the project's folder.
         target: Name of the target in ``dataops.yaml``.
         dag: Arguments of the DAG, JSON-safe: ``schedule`` (cron text, preset, None, or ``{"assets": [...]}``), ``start_date``,
-            ``timezone``, ``catchup``, ``max_active_runs``, ``tags`` …
+            ``timezone``, ``catchup``, ``max_active_runs``, ``tags`` … under Airflow's names; durations are seconds, moments ISO texts
+            (without an offset they are meant in ``timezone``), callbacks are names.
         tasks: Tasks in an order in which each comes after its upstream ones.
         assets: URIs of the tables that the pipeline publishes.
         groups: Group id -> title.
-        alerts: Where failures are told.
+        routes: Name -> route, for the names in ``alerts`` and in the callbacks of ``dag`` and ``task_args``. A callback's name that is no
+            route is a registered callback.
+        alerts: What is told to whom.
     """
 
     schema_version: Literal[1] = 1
@@ -127,6 +143,7 @@ class Plan(Model):
     tasks: list[TaskPlan]
     assets: list[str] = []
     groups: dict[str, str] = {}
+    routes: dict[str, Route] = {}
     alerts: list[Alert] = []
 
     def task(self, task_id: str) -> TaskPlan:

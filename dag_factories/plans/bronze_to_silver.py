@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bronze_to_silver: gate the bronze slice, refine it to staging, gate what is staged, publish it, report on the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from airflow_dataops.core.tables import FullSlice, MaskSpec
+from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of, routes_of, task
+from dag_factories.plans.model import JobPlan, Plan, ProjectFile, SecretValue, TaskPlan
+from dag_factories.project import Project, Target
+from dag_factories.references import typed
+from dag_factories.specs.bronze_to_silver import BronzeToSilverSpec, Gate, SilverGate
+
+_OPERATORS = {
+    "dq_gate": "dq_gate.DataQualityGateOperator",
+    "refine": "refine.RefineTableOperator",
+    "publish": "refine.PublishTableOperator",
+    "report": "refine.RunReportOperator",
+}
+GATE_BRONZE, REFINE, GATE_SILVER, PUBLISH, REPORT = "gate_bronze", "refine", "gate_silver", "publish", "report"
+
+
+def plan(spec: BronzeToSilverSpec, project: Project, target: Target, source_file: str) -> Plan:
+    """Return the plan of a pipeline; nothing is read and nothing is expanded that only a run knows.
+
+    Args:
+        spec: The pipeline.
+        project: Its project.
+        target: Where it runs.
+        source_file: The YAML file, relative to the project's folder.
+
+    Raises:
+        SpecError: The target's engine or runner cannot run this kind (``ENGINE_NOT_AVAILABLE``).
+    """
+    parts = _Parts(spec, project, target)
+    tasks = [one for one in (parts.gate_bronze(), parts.refine(), parts.gate_silver(), parts.publish()) if one]
+    return Plan(
+        kind=spec.kind,
+        name=spec.name,
+        source_file=source_file,
+        target=target.name,
+        dag=_dag_arguments(spec, project, target),
+        tasks=[*tasks, parts.report(tasks)],
+        assets=[parts.asset],
+        routes=routes_of(project),
+        alerts=alerts_of(spec),
+    )
+
+
+def _dag_arguments(spec: BronzeToSilverSpec, project: Project, target: Target) -> dict[str, Any]:
+    arguments = dag_with_assets(spec, project, target)
+    if isinstance(spec.slice(), FullSlice):
+        # Two runs that each replace the whole table can only wait for one another.
+        arguments.setdefault("max_active_runs", 1)
+    return arguments
+
+
+class _Parts:
+    """The tasks of one pipeline; each method makes one of them, or None where the pipeline has none."""
+
+    def __init__(self, spec: BronzeToSilverSpec, project: Project, target: Target) -> None:
+        self.spec, self.project = spec, project
+        table = project.table(spec.target.path, target)
+        self.asset = asset_uri(table, spec.target.path, target)
+        self.source = {**_dump(spec.source), "path": _text(project.table(spec.source.path, target))}
+        self.table = {**_dump(spec.target), "path": _text(table)}
+        self.slice = spec.slice().model_dump(mode="json")
+        if "values" in self.slice:
+            self.slice["values"] = {column: _text(value) for column, value in self.slice["values"].items()}
+        resources = _dump(spec.resources.over(target.config.resources))
+        if spill := resources.get("spill_dir"):
+            resources["spill_dir"] = _text(spill)
+        self.common = {"lake": _text(target.lake), "engine": engine_of(spec, target), "resources": resources}
+        self.masks = self._masks()
+        self.quarantine = _dump(spec.quarantine)
+        self.link = {} if target.config.report_base_url is None else {"report_base_url": target.config.report_base_url}
+
+    def gate_bronze(self) -> TaskPlan | None:
+        """Check the run's slice of the source, in the source's column names."""
+        gate = self.spec.quality.bronze
+        if gate is None:
+            return None
+        old_names = {new: old for old, new in self.spec.clean.rename.items()}
+        job = self._gate(gate, source=self.source, masks={old_names.get(c, c): mask for c, mask in self.masks.items()})
+        job["max_quarantine_ratio"] = gate.max_quarantine_ratio
+        return self._task(GATE_BRONZE, "dq_gate", job, upstream=[], doc="Check the run's rows of the source")
+
+    def refine(self) -> TaskPlan:
+        """Clean the slice into staged files."""
+        spec = self.spec
+        bronze = spec.quality.bronze
+        puts_aside = bronze is not None and bronze.on_failure == "quarantine"
+        job = {
+            "source": self.source,
+            "slice": self.slice,
+            "exclude": [GATE_BRONZE] if puts_aside else [],
+            "clean": _dump(spec.clean),
+            "drift": _dump(spec.drift),
+            "masks": {spec.clean.rename.get(c, c): mask for c, mask in self.masks.items()},
+            "target": self.table,
+            "quarantine": self.quarantine,
+            "max_quarantine_ratio": bronze.max_quarantine_ratio if bronze else 1.0,
+        }
+        upstream = [GATE_BRONZE] if bronze else []
+        return self._task(
+            REFINE, "refine", job, upstream=upstream, doc="Clean, deduplicate and mask the rows into staged files"
+        )
+
+    def gate_silver(self) -> TaskPlan | None:
+        """Check what is staged."""
+        gate = self.spec.quality.silver
+        if gate is None:
+            return None
+        # Staged columns are masked already; what is masked again in an example would not help to find the row.
+        job = self._gate(gate, source=None, masks={})
+        return self._task(
+            GATE_SILVER, "dq_gate", job, upstream=[REFINE], doc="Check the staged rows before anybody sees them"
+        )
+
+    def publish(self) -> TaskPlan:
+        """Commit what is staged."""
+        quality = self.spec.quality
+        gates = [id_ for id_, gate in ((GATE_BRONZE, quality.bronze), (GATE_SILVER, quality.silver)) if gate]
+        owned = dict(self.slice)
+        if "column" in owned:
+            owned["column"] = self.spec.clean.rename.get(owned["column"], owned["column"])
+        job = {"target": self.table, "slice": owned, "gates": gates, "quarantine": self.quarantine}
+        upstream = [GATE_SILVER if quality.silver else REFINE]
+        made = self._task(PUBLISH, "publish", job, upstream=upstream, doc="Commit bad rows, then the table")
+        return made.model_copy(update={"outlets": [self.asset]})
+
+    def report(self, steps: list[TaskPlan]) -> TaskPlan:
+        """Gather the results, whatever happened."""
+        ids = [step.id for step in steps]
+        job = {"title": self.spec.report.title or self.spec.name, "steps": ids, "history": self.spec.report.history}
+        made = self._task(REPORT, "report", job, upstream=[PUBLISH], doc="Gather the results and write the page")
+        return made.model_copy(update={"role": "teardown", "tells_verdict": True})
+
+    def _gate(self, gate: Gate | SilverGate, *, source: dict[str, Any] | None, masks: dict[str, Any]) -> dict[str, Any]:
+        suite = ProjectFile(path=gate.suite).model_dump() if gate.suite else None
+        return {
+            "source": source,
+            "slice": self.slice,
+            "suite": suite,
+            "rules": gate.rules,
+            "on_failure": gate.on_failure,
+            "quarantine": self.quarantine,
+            "masks": masks,
+            "examples": gate.examples,
+        }
+
+    def _task(self, task_id: str, stem: str, job: dict[str, Any], *, upstream: list[str], doc: str) -> TaskPlan:
+        said = {name: value for name, value in {**self.common, **job}.items() if value not in (None, {}, [])}
+        return task(
+            self.spec,
+            self.project,
+            task_id,
+            operator=_OPERATORS[stem],
+            job=JobPlan(stem=stem, spec=said),
+            arguments=self.link,
+            upstream=upstream,
+            doc=doc,
+        )
+
+    def _masks(self) -> dict[str, Any]:
+        """Return column, as the author named it -> dumped mask: the column's own, else that of its first tag with one."""
+        central = self.project.spec.masks
+        found: dict[str, MaskSpec] = {}
+        for name, column in self.spec.columns.items():
+            mask = column.mask or next((central[tag] for tag in column.tags if tag in central), None)
+            if mask is not None:
+                found[name] = mask
+        return {name: _mask(mask) for name, mask in found.items()}
+
+
+def _mask(mask: MaskSpec) -> dict[str, Any]:
+    salt = SecretValue(secret=mask.salt.secret).model_dump() if mask.salt else None
+    return {"kind": mask.kind, "salt": salt}
+
+
+def _text(text: str) -> str | dict[str, Any]:
+    value = typed(text)
+    return value if isinstance(value, str) else value.model_dump()
+
+
+def _dump(model: BaseModel) -> dict[str, Any]:
+    """Return what differs from a job's own defaults: a plan says what the author said, and no more."""
+    return model.model_dump(mode="json", exclude_defaults=True)
+
+
+PLAN = plan
+
+__all__ = ["PLAN", "plan"]

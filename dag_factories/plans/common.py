@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the plans of all kinds share: tasks with their merged arguments, alerts, and the name of a table as an asset."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from airflow_dataops.core.errors import SpecError
+from dag_factories.arguments import dag_arguments, task_arguments
+from dag_factories.plans.model import Alert, JobPlan, Route, TaskPlan
+from dag_factories.project import Project, Target
+from dag_factories.references import SECRET_KINDS, parse, typed
+from dag_factories.specs.base import PipelineSpec
+
+_URI = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_BUILT = {("duckdb", "local")}
+
+
+def task(
+    spec: PipelineSpec,
+    project: Project,
+    task_id: str,
+    *,
+    operator: str,
+    job: JobPlan,
+    arguments: dict[str, Any],
+    upstream: list[str],
+    doc: str,
+) -> TaskPlan:
+    """Return a task with the arguments that ``dataops.yaml``, the file and the file's ``tasks`` give it."""
+    return TaskPlan(
+        id=task_id,
+        operator=operator,
+        job=job,
+        arguments=arguments,
+        task_args=task_arguments(spec, project, task_id),
+        upstream=upstream,
+        doc=doc,
+    )
+
+
+def dag_with_assets(spec: PipelineSpec, project: Project, target: Target) -> dict[str, Any]:
+    """Return the arguments of the DAG, with the tables of an asset schedule as URIs."""
+    arguments = dag_arguments(spec, project)
+    schedule = arguments["schedule"]
+    if isinstance(schedule, dict):
+        uris = [asset_uri(project.table(path, target), path, target) for path in schedule["assets"]]
+        arguments["schedule"] = {"assets": uris}
+    return arguments
+
+
+def engine_of(spec: PipelineSpec, target: Target) -> str:
+    """Return the engine of the target's jobs.
+
+    Raises:
+        SpecError: This version has no such engine and runner (``ENGINE_NOT_AVAILABLE``).
+    """
+    engine, runner = target.config.engine, target.config.runner
+    if (engine, runner) not in _BUILT:
+        raise SpecError(
+            f"target {target.name!r} says engine: {engine}, runner: {runner}; {spec.kind} runs on engine: duckdb, runner: local",
+            hint="choose another target with --target, DATAOPS_TARGET or default_target",
+            code="ENGINE_NOT_AVAILABLE",
+        )
+    return engine
+
+
+def routes_of(project: Project) -> dict[str, Route]:
+    """Return all routes; a text with a reference becomes one, since a webhook's address is a secret more often than not."""
+    return {
+        name: Route(notifier=route.notifier, arguments={key: _typed(value) for key, value in route.arguments.items()})
+        for name, route in project.spec.alerts.items()
+    }
+
+
+def alerts_of(spec: PipelineSpec) -> list[Alert]:
+    """Return what the file tells to whom, the worst first."""
+    told = (("critical", spec.alerts.critical), ("warning", spec.alerts.warning), ("info", spec.alerts.info))
+    return [
+        Alert.model_validate({"severity": severity, "route": route}) for severity, routes in told for route in routes
+    ]
+
+
+def asset_uri(table: str, written: str, target: Target) -> str:
+    """Return the URI by which other pipelines know a table.
+
+    A folder is ``file:///…``, ``s3a://`` and ``s3n://`` are ``s3://``, as Airflow's own providers name them. Where only the run
+    knows the lake (``${env:LAKE}``), it is ``x-dataops://<target>/<path below the lake>``: an asset's name is fixed when the DAG
+    is read, and has to be the same on every machine.
+
+    Args:
+        table: The table's full path, ``${lake}`` expanded.
+        written: The same, as the author wrote it.
+        target: Where it is meant.
+    """
+    if parse(table, SECRET_KINDS):
+        below = written.removeprefix("${lake}").lstrip("/")
+        return f"x-dataops://{target.name}/{quote(below)}"
+    scheme = _URI.match(table)
+    if scheme is None:
+        return f"file://{quote(table)}"
+    name = scheme[1].lower()
+    return ("s3" if name in {"s3a", "s3n"} else name) + "://" + quote(table[scheme.end() :])
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, str):
+        made = typed(value)
+        return made if isinstance(made, str) else made.model_dump()
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    return value
