@@ -6,7 +6,7 @@ SHELL := bash
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help demo test test-airflow2 integration lint format types docs bench ui soak lock clean
+.PHONY: help demo test test-airflow2 test-lowest integration lint format types docs bench ui soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: .venv/.stamp ## Run the tests that need no server (under 5 minutes)
 
 test-airflow2: .venv-airflow2/.stamp ## The same tests on Airflow 2.11
 	.venv-airflow2/bin/python -m pytest -q -n $(JOBS) --dist loadfile -m "not integration and not soak" $(ARGS)
+
+test-lowest: .venv-lowest/.stamp ## What runs without Airflow, tested without it, on the oldest admitted dependencies
+	.venv-lowest/bin/python -m pytest -q -m "not integration and not soak and not airflow" tests/unit $(ARGS)
 
 integration: .venv/.stamp ## Run the tests that cross areas or start processes
 	$(BIN)/python -m pytest -q -m "integration and not soak" $(ARGS)
@@ -53,7 +56,7 @@ lock: ## Resolve all dependencies anew into requirements/*.txt
 	tools/lock.sh
 
 clean: ## Remove environments and everything that was built
-	rm -rf .venv .venv-airflow2 .venv-demo .tools build dist airflow-home demo-output .ci/.out \
+	rm -rf .venv .venv-airflow2 .venv-demo .venv-lowest .tools build dist airflow-home demo-output .ci/.out \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -65,3 +68,6 @@ clean: ## Remove environments and everything that was built
 
 .venv-demo/.stamp: requirements/demo.txt pyproject.toml
 	tools/env.sh .venv-demo requirements/demo.txt
+
+.venv-lowest/.stamp: requirements/lowest.txt pyproject.toml
+	tools/env.sh .venv-lowest requirements/lowest.txt '>=3.11,<3.13'

@@ -17,3 +17,5 @@ compile "${shell[@]}" -c requirements/airflow2.in -o requirements/airflow2.txt "
 # Subsets of the main environment, in the same versions.
 compile --extra airflow --group build -c requirements/airflow3.txt -o requirements/demo.txt
 compile -c requirements/airflow3.txt -o requirements/base.txt
+# The oldest versions that pyproject.toml admits, without Airflow.
+compile --group build --group test --resolution lowest-direct -o requirements/lowest.txt "$@"

@@ -13,5 +13,6 @@ trap 'rm -rf "$scratch"' EXIT
 "$uv" pip install --quiet --no-deps --python "$scratch/venv/bin/python" "$scratch"/dist/*.whl
 cp -r tests/smoke "$scratch/smoke"
 cp -r example_dags "$scratch/example_dags"
+rm -rf "$scratch"/example_dags/lake/{.dataops,silver,quarantine}   # what an earlier run may have left
 cd "$scratch/smoke"
 env -u PYTHONPATH "$scratch/venv/bin/python" -m unittest -v smoke_wheel

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every code block that can run is run, and every relative link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.blocks import Block, blocks, pages
+from tests.house.tree import ROOT
+
+ALL = [block for page in pages() for block in blocks(page)]
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def of(language: str) -> list[Block]:
+    return [block for block in ALL if block.language == language and block.why_not is None]
+
+
+def place(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a copy of example_dags, so that a block may write."""
+    return Path(
+        shutil.copytree(
+            ROOT / "example_dags", tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__", ".dataops")
+        )
+    )
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("page", sorted({block.page for block in of("python")}), ids=str)
+def test_the_python_of_a_page_runs(page: Path, project: Path) -> None:
+    namespace = str({"__name__": "page", "__file__": str(project / "flights.py")})
+    code = [f"namespace = {namespace}"]
+    code += [
+        f"exec(compile({block.text!r}, {place(block)!r}, 'exec'), namespace)"
+        for block in of("python")
+        if block.page == page
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in of("yaml") if re.search(r"^kind:", block.text, re.MULTILINE)], ids=place
+)
+def test_a_pipeline_passes_its_check(block: Block, project: Path) -> None:
+    name = re.search(r"^name: *(\S+)", block.text, re.MULTILINE)
+    assert name is not None
+    path = project / f"{name[1]}.yaml"
+    path.write_text(block.text, encoding="utf-8")
+    done = dataops(["check", path.name], project)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", [block for block in of("console") if "$ dataops" in block.text], ids=place)
+def test_the_commands_of_a_page_succeed(block: Block, project: Path) -> None:
+    for line in block.text.splitlines():
+        if line.startswith("$ dataops "):
+            done = dataops(shlex.split(line.removeprefix("$ dataops "), comments=True), project)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_a_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = [link for link in LINK.findall(text) if not re.match(r"[a-z]+:", link)]
+    assert [link for link in links if not (ROOT / page.parent / link).exists()] == []
+
+
+def dataops(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dag_factories", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)

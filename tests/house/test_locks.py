@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The locks fit pyproject.toml, name no host, and carry a hash for everything."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.house.tree import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+BASE = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+GROUPS = PROJECT["dependency-groups"]
+SHELL = [*BASE, *EXTRAS["airflow"], *EXTRAS["gx"], *EXTRAS["openlineage"], *GROUPS["build"], *GROUPS["test"]]
+WANTED = {
+    "airflow3": [*SHELL, *GROUPS["lint"], *GROUPS["docs"]],
+    "airflow2": SHELL,
+    "demo": [*BASE, *EXTRAS["airflow"], *GROUPS["build"]],
+    "base": BASE,
+    "lowest": [*BASE, *GROUPS["build"], *GROUPS["test"]],
+}
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
+
+
+def lock(name: str) -> str:
+    return (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def pins(name: str) -> dict[str, set[str]]:
+    """Return package -> locked versions; there are several where they differ by Python or platform."""
+    found: dict[str, set[str]] = {}
+    for package, version in PIN.findall(lock(name)):
+        found.setdefault(canonicalize_name(package), set()).add(version)
+    return found
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_a_lock_satisfies_the_project(name: str) -> None:
+    locked = pins(name)
+    for requirement in map(Requirement, WANTED[name]):
+        versions = locked.get(canonicalize_name(requirement.name), set())
+        assert versions, f"{requirement.name} is not in {name}.txt: run `make lock`"
+        assert all(requirement.specifier.contains(version) for version in versions), f"{requirement}: run `make lock`"
+
+
+@pytest.mark.parametrize("name", ["demo", "base"])
+def test_a_smaller_environment_has_the_versions_of_the_main_one(name: str) -> None:
+    main = pins("airflow3")
+    assert {
+        package: versions for package, versions in pins(name).items() if not versions <= main.get(package, set())
+    } == {}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").iterdir()), ids=lambda path: path.name)
+def test_no_host_is_named(path: Path) -> None:
+    assert "://" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_every_pin_has_a_hash(name: str) -> None:
+    entries = re.split(r"\n(?=\S)", lock(name).strip())
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize("requirement", [*BASE, *(line for lines in EXTRAS.values() for line in lines)])
+def test_a_dependency_has_a_lower_bound(requirement: str) -> None:
+    parsed = Requirement(requirement)
+    assert parsed.name == "airflow-dataops" or any(spec.operator in {">=", "~=", "=="} for spec in parsed.specifier)
