@@ -30,4 +30,8 @@ html_theme = "furo"
 html_title = f"airflow-dataops {version}"
 html_show_sourcelink = False
 html_copy_source = False
-html_theme_options = {"source_repository": "https://github.com/airflow-dataops/airflow-dataops/", "source_branch": "main", "source_directory": "docs/"}
+html_theme_options = {
+    "source_repository": "https://github.com/airflow-dataops/airflow-dataops/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
