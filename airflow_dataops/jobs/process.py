@@ -18,6 +18,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from airflow_dataops.clients import limits
+from airflow_dataops.core import fit
 from airflow_dataops.core import secrets as names
 from airflow_dataops.core.errors import DataOpsError, SpecError, StorageError
 from airflow_dataops.core.tables import JobResult, JobSpec
@@ -80,6 +83,7 @@ def execute(
     known = dict(secrets or {})
     records.write_step_spec(spec)
     try:
+        _refuse_what_cannot_fit(spec)
         result = run(spec, secrets=known, progress=progress or log.info)
     except Exception as raised:  # noqa: BLE001 - whatever it is, it goes on record
         error = names.hide_in(as_error(raised).to_dict(), known.values())
@@ -87,6 +91,20 @@ def execute(
     result = _complete(result, started, time.monotonic() - clock)
     records.write_step_result(spec, result)
     return result
+
+
+def _refuse_what_cannot_fit(spec: JobSpec) -> None:
+    limit = limits.memory_limit()
+    fit.check_memory(spec, limit)
+    source = getattr(spec, "source", None)
+    if source is None or not fit.holds_rows(spec):
+        return
+    fit.check_source(
+        spec,
+        source_bytes=limits.local_size(source.path),
+        memory=spec.resources.memory_bytes or limit,
+        spill_free=limits.free_bytes(spec.resources.spill_dir or tempfile.gettempdir()),
+    )
 
 
 def as_error(raised: Exception) -> DataOpsError:
