@@ -11,8 +11,10 @@ from pathlib import Path
 from airflow_dataops.core.errors import SpecError, did_you_mean
 from dag_factories.check.context import Check, Context
 from dag_factories.check.identity import check_name, check_schedule
-from dag_factories.check.project import check_confinement, check_masks, check_project, check_routes, check_target
+from dag_factories.check.plans import check_plan
+from dag_factories.check.project import check_confinement, check_masks, check_project, check_routes
 from dag_factories.check.structure import validate
+from dag_factories.check.suites import check_suites
 from dag_factories.check.texts import check_texts
 from dag_factories.findings import Finding, PipelineError, has_errors, ordered
 from dag_factories.project import FILE_NAME, Project, ProjectSpec, Target, find_root
@@ -26,10 +28,11 @@ RAW: tuple[Check, ...] = (check_texts, check_name)
 
 LIGHT: tuple[Check, ...] = (
     check_schedule,
-    check_target,
     check_routes,
     check_masks,
     check_confinement,
+    check_suites,
+    check_plan,
 )
 """Checks that need nothing but the two files; the loader of DAGs makes them too."""
 
@@ -40,6 +43,7 @@ class LoadedProject:
 
     project: Project
     findings: tuple[Finding, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
     project = Project(root, checked.model or ProjectSpec(version=1), path)
     problems += [problem for problem in check_project(project) if checked.model is not None]
     found = _located(document, problems, checked.removed)
-    return LoadedProject(project, tuple(ordered([*document.findings, *found])))
+    return LoadedProject(project, tuple(ordered([*document.findings, *found])), document.text)
 
 
 def load_pipeline(
@@ -187,7 +191,7 @@ def _located(document: Document, problems: Iterable[Problem], removed: Sequence[
 
 def _touches(problem: Problem, removed: Place) -> bool:
     length = min(len(problem.path), len(removed))
-    if problem.path:
-        return problem.path[:length] == removed[:length]
+    if length and problem.path[:length] == removed[:length]:
+        return True
     top = str(removed[0])
     return any(top == need or did_you_mean(top, [need]) for need in problem.needs)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Literal, NamedTuple, get_args
 
-from airflow_dataops.core.errors import SpecError, did_you_mean
+from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.run import REFERENCES as RUN_NAMES
 from dag_factories.plans.model import EnvRef, RunRef, SecretValue
 
@@ -101,9 +102,9 @@ def _one(found: re.Match[str], allowed: Collection[ReferenceKind]) -> Ref:
     kind, name = _split(inside)
     if kind is None or not _known(kind, name):
         known = ["lake", *(f"run.{n}" for n in RUN_NAMES), "env:NAME", "var:NAME", "conn:ID"]
-        near = did_you_mean(inside, known)
+        near = get_close_matches(inside, known, n=1, cutoff=0.6)
         message = f"unknown reference ${{{inside}}}; known are: {', '.join('${' + name + '}' for name in known)}"
-        raise _error("UNKNOWN_REFERENCE", message, near, start)
+        raise _error("UNKNOWN_REFERENCE", message, f"did you mean ${{{near[0]}}}?" if near else None, start)
     if kind not in allowed:
         listed = ", ".join("${" + _example(k) + "}" for k in KINDS if k in allowed)
         message = f"${{{inside}}} has no value here; allowed are: {listed or 'none'}"

@@ -33,7 +33,8 @@ def check_schedule(context: Context) -> Iterator[Problem]:
     start, end = arguments.get("start_date"), arguments.get("end_date")
     if isinstance(arguments["schedule"], str) and start is None:
         message = "a schedule needs a start: the first moment of the first data interval"
-        yield Problem(("schedule",), "START_DATE_MISSING", message, "add start_date: 2024-01-01", on_key=True)
+        hint = "add start_date: 2024-01-01"
+        yield Problem(("schedule",), "START_DATE_MISSING", message, hint, on_key=True, needs=("start_date",))
     if start and end and _comparable(end) < _comparable(start):
         message = f"end_date {end} lies before start_date {start}"
         yield Problem(("end_date",), "END_BEFORE_START", message, "write a later end_date, or none")

@@ -14,9 +14,6 @@ from dag_factories.references import SECRET_KINDS
 from dag_factories.specs.arguments import CALLBACKS as CALLBACK_ARGUMENTS
 from dag_factories.specs.base import Path, Problem
 
-AVAILABLE = {"engine": ("duckdb",), "runner": ("local",)}
-"""Engines and runners that the kinds can use so far."""
-
 _SECRETS = ("password", "token", "secret")
 
 
@@ -44,23 +41,6 @@ def check_project(project: Project) -> Iterator[Problem]:
                 yield Problem(
                     ("alerts", name, argument), "SECRET_IN_FILE", message, "write ${env:NAME} or ${conn:ID.password}"
                 )
-
-
-def check_target(context: Context) -> Iterator[Problem]:
-    """Yield a target that the pipeline cannot run on yet."""
-    if context.target is None:
-        return
-    config = context.target.config
-    for what, available in AVAILABLE.items():
-        received = getattr(config, what)
-        if received not in available:
-            message = (
-                f"target {context.target.name!r} has {what}: {received}, which {context.data.get('kind')} cannot use yet; "
-                f"it can use: {', '.join(available)}"
-            )
-            yield Problem(
-                ("kind",), "TARGET_NOT_AVAILABLE", message, "choose another with --target NAME or DATAOPS_TARGET"
-            )
 
 
 def check_routes(context: Context) -> Iterator[Problem]:
@@ -127,4 +107,4 @@ def _item(context: Context, path: Path, index: int) -> Path:
     return (*path, index) if isinstance(value, list) else path
 
 
-__all__ = ["AVAILABLE", "check_confinement", "check_masks", "check_project", "check_routes", "check_target"]
+__all__ = ["check_confinement", "check_masks", "check_project", "check_routes"]

@@ -238,4 +238,57 @@ class BronzeToSilverSpec(PipelineSpec):
 
 SPEC = BronzeToSilverSpec
 
-__all__ = ["SPEC", "BronzeToSilverSpec", "Column", "Gate", "Page", "Quality", "SilverGate"]
+EXAMPLE = """\
+# {name}: bronze -> silver. Every key is explained by `dataops explain bronze_to_silver`.
+version: 1
+kind: bronze_to_silver
+name: {name}                 # equals the file's name
+schedule: "@daily"           # cron, a preset, {assets: [...]}, or null
+start_date: 2024-01-01
+
+# ${lake} is the lake of the target in dataops.yaml.
+source: {path: "${lake}/bronze/{name}", format: csv, types: {id: bigint, amount: double, ordered_at: timestamp}}
+target: {path: "${lake}/silver/{name}", format: parquet}
+full: true                   # or window: {column: ordered_at}, or a path such as ${lake}/bronze/{name}/day=${run.date}
+
+columns:
+  email: {tags: [email]}     # masked as dataops.yaml says
+
+clean:
+  trim: [email]
+  drop_nulls: [ordered_at]
+  keep_if: ["amount > 0"]    # SQL boolean expressions
+  dedup: {keys: [id], keep: last, order_by: [ordered_at]}
+
+quality:
+  bronze:                    # bad rows are put aside with the reason for each
+    rules:
+      - not_null: id
+      - between: [amount, 0, 100000]
+    on_failure: quarantine
+    max_quarantine_ratio: 0.5
+  silver:                    # a failure here publishes nothing
+    rules:
+      - unique: id
+      - row_count: {min: 1}
+    on_failure: fail
+
+alerts: {critical: pager, warning: chat}
+"""
+"""A pipeline that runs at once on :data:`SAMPLE`; ``{name}`` stands for its name."""
+
+SAMPLE = {
+    "lake/bronze/{name}/sample.csv": """\
+id,email,amount,ordered_at
+1,ada@example.com,19.90,2024-01-01 08:00:00
+2,ben@example.com,5.00,2024-01-01 09:30:00
+2,ben@example.com,7.50,2024-01-01 09:45:00
+3,cleo@example.com,-1.00,2024-01-01 10:00:00
+,dan@example.com,12.00,2024-01-01 11:00:00
+5,eve@example.com,42.00,
+6,fay@example.com,3.20,2024-01-01 12:15:00
+"""
+}
+"""Files below the project's folder -> their text."""
+
+__all__ = ["EXAMPLE", "SAMPLE", "SPEC", "BronzeToSilverSpec", "Column", "Gate", "Page", "Quality", "SilverGate"]

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m dag_factories`` is the command ``dataops``."""
+
+from __future__ import annotations
+
+import sys
+
+from dag_factories.cli import main
+
+sys.exit(main())

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks that need the compilers, and the columns of the source."""
+
+from __future__ import annotations
+
+from dag_factories.check.context import Check
+
+
+def deep_checks(*, data: bool) -> tuple[Check, ...]:
+    """Return the checks that only ``dataops check`` makes.
+
+    Args:
+        data: Whether the columns of sources that are there may be read.
+    """
+    return ()

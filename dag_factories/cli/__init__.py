@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``dataops``. Only the module of the command that was asked for is imported."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from airflow_dataops.core.errors import DataOpsError, did_you_mean
+
+CLEAN, FOUND, USAGE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS: dict[str, str] = {
+    "new": "write a commented pipeline that runs at once",
+    "check": "say all that is wrong in pipeline files, with line, column and what to type",
+    "explain": "explain a kind, a key, or what a file will do",
+    "run": "run a pipeline here, without Airflow",
+    "stubs": "write the three-line DAG file beside each pipeline",
+    "schema": "print the JSON Schema of the files, for editors",
+    "quarantine": "list, show, replay or forget the bad rows that runs put aside",
+    "maintain": "compact tables, and delete what nothing needs any more",
+    "demo": "run the flights example and open its result page",
+    "version": "print the versions of what does the work",
+}
+
+_HEAD = """usage: dataops COMMAND [...]
+
+One YAML file a pipeline: checked, explained and run here, scheduled by Airflow.
+
+commands:
+{commands}
+
+start with:
+  dataops new bronze_to_silver orders      write orders.yaml, with a few rows to try it on
+  dataops check .                          say what is wrong, before anybody runs it
+  dataops run orders.yaml                  run it here
+  dataops COMMAND --help                   more on one command
+
+exit status: 0 all well, 1 something was found or failed, 2 wrong usage, 3 a fault of dataops itself
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name; those of the process without it.
+
+    Returns:
+        The exit status: 0 all well, 1 something was found or failed, 2 wrong usage, 3 a fault of this program.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:11} {text}" for name, text in COMMANDS.items())))
+        return CLEAN if arguments else USAGE
+    name, rest = arguments[0], arguments[1:]
+    name = "version" if name == "--version" else name
+    if name not in COMMANDS:
+        hint = did_you_mean(name, COMMANDS) or "see `dataops --help`"
+        print(f"dataops: unknown command {name!r}; {hint}", file=sys.stderr)
+        return USAGE
+    return _guarded(name, rest)
+
+
+def _guarded(name: str, arguments: list[str]) -> int:
+    """Run one command; whatever goes wrong ends in one line, unless ``--debug`` asks for more."""
+    debug = "--debug" in arguments
+    try:
+        status = _run(name, arguments)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse: 0 after --help, 2 after wrong usage
+        return end.code if isinstance(end.code, int) else USAGE
+    except KeyboardInterrupt:
+        print("dataops: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; nothing is left to say
+        return FOUND
+    except DataOpsError as error:
+        if debug:
+            raise
+        print(f"dataops {name}: {error}", file=sys.stderr)
+        return USAGE if error.code in ("UNKNOWN_TARGET", "UNKNOWN_KIND") else FOUND
+    except Exception as error:
+        if debug:
+            raise
+        print(f"dataops {name}: {type(error).__name__}: {error}", file=sys.stderr)
+        print("  -> this is a fault of dataops; run it again with --debug and report what it prints", file=sys.stderr)
+        return INTERNAL
+    return status
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    module = import_module(f"dag_factories.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"dataops {name}",
+        description=module.__doc__,
+        epilog=module.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
+    status: int = module.run(parser.parse_args(arguments))
+    return status
