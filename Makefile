@@ -6,10 +6,10 @@ SHELL := bash
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help demo test test-airflow2 test-lowest integration lint format types docs bench ui soak lock clean
+.PHONY: help demo test test-airflow2 test-lowest integration integration-airflow2 lint format types docs bench ui soak lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv-demo/.stamp ## Run the flights pipeline as a real Airflow run; leaves a table, a quarantine and a page
 	.venv-demo/bin/dataops demo
@@ -25,6 +25,9 @@ test-lowest: .venv-lowest/.stamp ## What runs without Airflow, tested without it
 
 integration: .venv/.stamp ## Run the tests that cross areas or start processes
 	$(BIN)/python -m pytest -q -m "integration and not soak" $(ARGS)
+
+integration-airflow2: .venv-airflow2/.stamp ## The same on Airflow 2.11
+	.venv-airflow2/bin/python -m pytest -q -m "integration and not soak" $(ARGS)
 
 lint: .venv/.stamp ## Check style, formatting and the layers' imports
 	$(BIN)/ruff check .

@@ -3,4 +3,4 @@
 # Tests that cross areas or start processes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-make integration
+make integration integration-airflow2

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example runs as a user would run it: as a DAG of the Airflow that is installed, and by the command without Airflow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "example_dags"
+PIPELINES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if path.name != "dataops.yaml")
+LEFTOVERS = shutil.ignore_patterns("__pycache__", ".dataops", "silver", "quarantine")
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(EXAMPLES, tmp_path / "project", ignore=LEFTOVERS))
+
+
+def results(project: Path, name: str) -> list[dict[str, Any]]:
+    """Return the result documents of all runs of a pipeline."""
+    found = sorted((project / "lake/.dataops/runs" / name).glob("*/result.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in found]
+
+
+@pytest.mark.airflow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_an_example_runs_as_a_dag(name: str, project: Path, run_dag: Callable[..., Any]) -> None:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ModuleNotFoundError:  # Airflow 2
+        from airflow.models.dagbag import DagBag
+    bag = DagBag(str(project / f"{name}.py"), safe_mode=True)
+    assert bag.import_errors == {}
+
+    for dag in bag.dags.values():
+        assert run_dag(dag, datetime(2024, 1, 2, tzinfo=UTC)).state == "success"
+
+    [result] = results(project, name)
+    assert result["published"] is True
+    assert Path(result["page"]).exists()
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_an_example_runs_without_airflow_and_gives_the_same_twice(name: str, project: Path) -> None:
+    command = [sys.executable, "-m", "dag_factories", "run", f"{name}.yaml", "--json"]
+    rows = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        [result] = results(project, name)
+        rows.append(result["rows"])
+
+    assert rows[0] == rows[1]
