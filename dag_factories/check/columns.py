@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The columns of a source, where its files are there: from the footer, the header or the pattern, never from the rows."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+
+from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.tables import SourceSpec
+from dag_factories.check.context import Context
+from dag_factories.references import SECRET_KINDS, parse
+
+_RUN = re.compile(r"\$\{run\.[a-z_]*\}")
+_NAMED_GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
+_ARROW = {
+    "bool": "boolean",
+    "int8": "tinyint",
+    "int16": "smallint",
+    "int32": "integer",
+    "int64": "bigint",
+    "uint8": "smallint",
+    "uint16": "integer",
+    "uint32": "bigint",
+    "uint64": "decimal(20, 0)",
+    "float": "float",
+    "double": "double",
+    "string": "string",
+    "large_string": "string",
+    "date32[day]": "date",
+    "binary": "binary",
+    "large_binary": "binary",
+}
+
+
+def source_columns(context: Context) -> dict[str, str | None] | None:
+    """Return column -> canonical type of a pipeline's source; a type that only an engine knows is None.
+
+    Returns:
+        None where nothing is known: no files are there, the lake is elsewhere, or the format does not say.
+    """
+    source = getattr(context.spec, "source", None)
+    if source is None or context.target is None:
+        return None
+    path = context.project.table(source.path, context.target)
+    if "://" in path or any(ref.kind in SECRET_KINDS for ref in parse(path)):
+        return None
+    try:
+        return _columns(source, _RUN.sub("*", path))
+    except (DataOpsError, OSError, ValueError, EOFError, csv.Error):
+        return None  # a file that cannot be read is the run's to tell; a check of the YAML does not fail on data
+
+
+def _columns(source: SourceSpec, path: str) -> dict[str, str | None] | None:
+    if source.format == "text":
+        names = _NAMED_GROUP.findall(source.pattern) if source.pattern else ["line"]
+        return _declared(source, names)
+    if source.format == "jsonl":
+        return _declared(source, list(source.flatten)) if source.flatten else None
+    if source.format == "csv" and source.csv.columns:
+        return _declared(source, source.csv.columns)
+    if source.format not in ("csv", "parquet"):
+        return None
+    from airflow_dataops.clients.storage import storage_for
+    from airflow_dataops.engines.files import source_files
+
+    files = [info.path for info in source_files(storage_for(path), path)]
+    if source.format == "csv":
+        return _declared(source, _header(source, files[0]))
+    found: dict[str, str | None] = {}
+    for file in dict.fromkeys((files[0], files[-1])):
+        found |= _footer(file)
+    return found | _folders(files[0])
+
+
+def _declared(source: SourceSpec, names: list[str]) -> dict[str, str | None]:
+    """Return the columns of a text format: texts, but for those that have a type."""
+    return {name: source.types.get(name, "string") for name in names}
+
+
+def _header(source: SourceSpec, file: str) -> list[str]:
+    if not source.csv.header:
+        raise ValueError("a CSV file without a header has no names")
+    opened: Any = gzip.open if file.endswith(".gz") else open
+    if Path(file).suffix in (".zst", ".bz2", ".xz"):
+        raise ValueError("the header is compressed")
+    with opened(file, "rt", encoding=source.csv.encoding, newline="") as stream:
+        first = stream.readline(64 * 1024)
+    return next(
+        csv.reader([first.removeprefix("\ufeff")], delimiter=source.csv.delimiter, quotechar=source.csv.quote or None)
+    )
+
+
+def _footer(file: str) -> dict[str, str | None]:
+    import pyarrow.parquet
+
+    return {column.name: _canonical(str(column.type)) for column in pyarrow.parquet.read_schema(file)}
+
+
+def _canonical(arrow: str) -> str | None:
+    if arrow in _ARROW:
+        return _ARROW[arrow]
+    if arrow.startswith("timestamp["):
+        return "timestamptz" if "tz=" in arrow else "timestamp"
+    if arrow.startswith("time"):
+        return "time"
+    decimal = re.fullmatch(r"decimal\d+\((\d+), (\d+)\)", arrow)
+    return f"decimal({decimal[1]}, {decimal[2]})" if decimal else None
+
+
+def _folders(file: str) -> dict[str, str | None]:
+    """Return the hive partitions on the way to a file; their type is the engine's guess."""
+    return {part.split("=", 1)[0]: None for part in Path(file).parts[:-1] if re.fullmatch(r"[A-Za-z_]\w*=.*", part)}
