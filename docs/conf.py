@@ -3,7 +3,19 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
+
+import airflow_dataops
+import dag_factories
 from airflow_dataops import __version__
+
+# autodoc writes to the annotations of base classes, pydantic's too, and a model that is made after that does not build:
+# so all are made before.
+for package in (airflow_dataops, dag_factories):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
 
 project = "airflow-dataops"
 author = "the airflow-dataops contributors"
