@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Types, expressions and what the engines do differently: one query tree, several dialects."""
