@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from airflow_dataops.core.errors import SpecError, StorageError
 
@@ -51,6 +51,10 @@ class Storage(Protocol):
 
     def read_bytes(self, path: str) -> bytes | None:
         """Return a file's content; None where there is no such file."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading from its start."""
         ...
 
     def write_bytes(self, path: str, data: bytes) -> None:
@@ -117,9 +121,14 @@ class LocalStorage:
             return None
 
     @_guarded
+    def open(self, path: str) -> BinaryIO:
+        """See :class:`Storage`."""
+        return Path(path).open("rb")
+
+    @_guarded
     def write_bytes(self, path: str, data: bytes) -> None:
         """See :class:`Storage`."""
-        with _made_whole(path) as temporary, open(temporary, "xb") as file:
+        with _made_whole(path) as temporary, Path(temporary).open("xb") as file:
             file.write(data)
 
     @_guarded
@@ -127,7 +136,7 @@ class LocalStorage:
         """See :class:`Storage`. A lock file beside it makes the comparison and the write one step, also between hosts on NFS v4."""
         folder, name = os.path.split(path)
         os.makedirs(os.path.join(folder, _LOCKS), exist_ok=True)
-        with open(os.path.join(folder, _LOCKS, name), "ab") as lock:
+        with Path(folder, _LOCKS, name).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.read_bytes(path) != expected:
                 return False

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from airflow_dataops.core.model import Model
 from airflow_dataops.core.tables import JobResult, JobSpec
 
 _Document = TypeVar("_Document", bound=Model)
+_Result = TypeVar("_Result", bound=JobResult)
 
 
 def layout_of(spec: JobSpec) -> RunLayout:
@@ -31,6 +33,16 @@ def write_result(layout: RunLayout, result: JobResult) -> str:
     return write_document(layout.step_result(result.task), result)
 
 
+def write_step_spec(spec: JobSpec) -> str:
+    """Write the spec of a step to the place that it names itself."""
+    return write_spec(layout_of(spec), spec)
+
+
+def write_step_result(spec: JobSpec, result: JobResult) -> str:
+    """Write the result of the step that ran with ``spec``."""
+    return write_result(layout_of(spec), result)
+
+
 def read_spec(layout: RunLayout, task: str, kind: type[_Document]) -> _Document | None:
     """Return the spec with which ``task`` last ran; None where it left none.
 
@@ -40,7 +52,7 @@ def read_spec(layout: RunLayout, task: str, kind: type[_Document]) -> _Document 
     return read_document(layout.step_spec(task), kind)
 
 
-def read_result(layout: RunLayout, task: str, kind: type[_Document]) -> _Document | None:
+def read_result(layout: RunLayout, task: str, kind: type[_Result]) -> _Result | JobResult | None:
     """Return what ``task`` found when it last ran; None where it left no result.
 
     Args:
@@ -48,10 +60,21 @@ def read_result(layout: RunLayout, task: str, kind: type[_Document]) -> _Documen
         task: Id of the task.
         kind: The result's model: ``GateResult``, ``RefineResult``, …
 
+    Returns:
+        The result as ``kind``; a plain :class:`JobResult` with status ``failed`` where the step ended in an error.
+
     Raises:
         StorageError: The document cannot be read or is not one (``RECORD_UNREADABLE``).
     """
-    return read_document(layout.step_result(task), kind)
+    path = layout.step_result(task)
+    data = storage_for(path).read_bytes(path)
+    if data is None:
+        return None
+    with contextlib.suppress(ValidationError):
+        plain = JobResult.model_validate_json(data)
+        if plain.status == "failed":
+            return plain
+    return _parse(path, data, kind)
 
 
 def write_document(path: str, document: Model) -> str:
@@ -67,8 +90,10 @@ def read_document(path: str, kind: type[_Document]) -> _Document | None:
         StorageError: It cannot be read or is not such a document (``RECORD_UNREADABLE``).
     """
     data = storage_for(path).read_bytes(path)
-    if data is None:
-        return None
+    return None if data is None else _parse(path, data, kind)
+
+
+def _parse(path: str, data: bytes, kind: type[_Document]) -> _Document:
     try:
         return kind.model_validate_json(data)
     except ValidationError as error:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - names and values pass through ident() and text()
+"""The embedded engine: DuckDB in this process, within the memory, threads and spill folder that a job has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from sqlglot import exp
+
+from airflow_dataops.clients.storage import FileInfo, Storage, storage_for
+from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.refine.spec import StagedFile
+from airflow_dataops.core.sql.dialects import render
+from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, Resources, SourceSpec
+from airflow_dataops.engines import duckdb_parquet as parquet
+from airflow_dataops.engines.base import SourceInfo
+from airflow_dataops.engines.duckdb_session import Session, ident, text, texts
+from airflow_dataops.engines.files import fingerprint, source_files
+from airflow_dataops.engines.limits import limits
+
+# Columns of the view of lines that did not decode.
+_REJECTED = f"{SOURCE_FILE}, {SOURCE_ROW}, _dataops_line AS line, _dataops_reason AS reason"
+
+
+class DuckDBEngine:
+    """Runs on one connection; see :class:`~airflow_dataops.engines.base.Engine` for each method.
+
+    Args:
+        resources: Limits of the job.
+        storage: Where sources and the lake lie; found by each path when omitted.
+    """
+
+    name = "duckdb"
+    dialect = "duckdb"
+
+    def __init__(self, resources: Resources | None = None, *, storage: Storage | None = None) -> None:
+        self._storage = storage
+        self.session = Session(limits(resources or Resources()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open_source(self, source: SourceSpec, view: str, *, decoded: str) -> SourceInfo:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        if source.format == "delta":
+            from airflow_dataops.engines.duckdb_delta import open_delta
+
+            return open_delta(self.session, source, view)
+        storage = self._at(source.path)
+        files = source_files(storage, source.path)
+        if source.format == "parquet":
+            query, columns = parquet.scan(self.session, [info.path for info in files], types=source.types)
+            self._view(view, query)
+            self._no_rejects(view)
+            return _info(files, columns, 0, fingerprint(files))
+        return self._open_text(source, view, files, decoded)
+
+    def open_parquet(self, files: Sequence[str], view: str) -> SourceInfo:
+        """See :class:`~airflow_dataops.engines.base.Engine`. Columns that say where a row came from are kept as they are."""
+        if not files:
+            raise ValueError("open_parquet needs at least one file")
+        query, columns = parquet.scan(self.session, files, keep=True)
+        self._view(view, query)
+        found = [info for path in files if (info := self._at(path).info(path))]
+        return _info(found, columns, 0, fingerprint(found))
+
+    def create_view(self, name: str, query: exp.Query) -> None:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        self._view(name, render(query, "duckdb"))
+
+    def create_table(self, name: str, query: exp.Query) -> int:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        self.session.run(f"CREATE OR REPLACE TEMP TABLE {ident(name)} AS {render(query, 'duckdb')}")
+        return int(self.session.value(f"SELECT count(*) FROM {ident(name)}"))
+
+    def columns(self, relation: str) -> dict[str, str]:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        return self.session.canonical(f"SELECT * FROM {ident(relation)}")
+
+    def rows(self, query: exp.Query) -> list[dict[str, Any]]:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        return self.session.rows(render(query, "duckdb"))
+
+    def write_file(self, query: exp.Query, path: str) -> int:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        return parquet.write_parquet(self.session, self._at(path), render(query, "duckdb"), path)
+
+    def write_table(
+        self, query: exp.Query, folder: str, *, partition_by: Sequence[str], stem: str, window: str | None
+    ) -> list[StagedFile]:
+        """See :class:`~airflow_dataops.engines.base.Engine`. A query without rows writes no file."""
+        if self._at(folder).names(folder):
+            raise DataOpsError(f"folder {folder} is not empty; a table is staged into an empty one", code="NOT_EMPTY")
+        from airflow_dataops.engines.duckdb_write import write_files
+
+        return write_files(
+            self.session,
+            self._at(folder),
+            render(query, "duckdb"),
+            folder,
+            partition_by=partition_by,
+            stem=stem,
+            window=window,
+        )
+
+    def versions(self) -> dict[str, str]:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        import duckdb
+        import pyarrow as pa
+
+        return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
+
+    def close(self) -> None:
+        """See :class:`~airflow_dataops.engines.base.Engine`."""
+        self.session.close()
+
+    def _open_text(self, source: SourceSpec, view: str, files: list[FileInfo], decoded: str) -> SourceInfo:
+        from airflow_dataops.engines.duckdb_decode import LINE, REASON, decode
+
+        done = decode(self.session, self._at(decoded), source, files, decoded)
+        relation = f"read_parquet({texts(done.files)}, union_by_name = true, hive_partitioning = false)"
+        self._view(view, f"SELECT * EXCLUDE ({LINE}, {REASON}) FROM {relation} WHERE {REASON} IS NULL")
+        self._view(f"{view}_rejected", f"SELECT {_REJECTED} FROM {relation} WHERE {REASON} IS NOT NULL")
+        return _info(files, done.columns, done.rejected, done.fingerprint)
+
+    def _no_rejects(self, view: str) -> None:
+        empty = f"SELECT {text('')} AS {SOURCE_FILE}, 0::BIGINT AS {SOURCE_ROW}, {text('')} AS line, {text('')} AS reason LIMIT 0"
+        self._view(f"{view}_rejected", empty)
+
+    def _view(self, name: str, query: str) -> None:
+        self.session.run(f"CREATE OR REPLACE TEMP VIEW {ident(name)} AS {query}")
+
+    def _at(self, path: str) -> Storage:
+        return self._storage or storage_for(path)
+
+
+def _info(files: Sequence[FileInfo], columns: dict[str, str], rejected: int, digest: str) -> SourceInfo:
+    return SourceInfo(
+        files=tuple(info.path for info in files),
+        bytes=sum(info.size for info in files),
+        columns=columns,
+        rejected=rejected,
+        fingerprint=digest,
+    )
+
+
+def duckdb_engine(resources: Resources) -> DuckDBEngine:
+    """Make an engine with the limits of a job (:class:`~airflow_dataops.engines.base.EngineFactory`)."""
+    return DuckDBEngine(resources)

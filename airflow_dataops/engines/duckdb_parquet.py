@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - names and values pass through ident() and text()
+"""Parquet in DuckDB: files that agree, a view over them, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Sequence
+
+from airflow_dataops.clients.storage import TEMPORARY, Storage, sync
+from airflow_dataops.core.errors import InputError, SpecError
+from airflow_dataops.core.sql.types import from_engine
+from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW
+from airflow_dataops.engines.duckdb_session import Session, ident, pairs, sql_type, text, texts
+from airflow_dataops.engines.files import unreadable
+
+_ROW = "file_row_number"
+
+
+def scan(
+    session: Session,
+    files: Sequence[str],
+    *,
+    hive: bool = True,
+    keep: bool = False,
+    types: dict[str, str] | None = None,
+) -> tuple[str, dict[str, str]]:
+    """Return a query over Parquet files and its columns.
+
+    Args:
+        session: Connection.
+        files: Paths; they must agree on the type of each column, and may lack columns.
+        hive: Read ``key=value`` folders as columns.
+        keep: Keep source columns that the files hold themselves (bad rows put aside); else they are made anew.
+        types: Hive column -> canonical type; DuckDB guesses the others from the values.
+
+    Returns:
+        The query, with the two source columns at the end; and column -> canonical type without them.
+
+    Raises:
+        InputError: A file is no Parquet file (``SOURCE_UNREADABLE``), or files disagree (``SOURCE_SCHEMA``).
+    """
+    shapes = _shapes(session, files)
+    own = _agreed(session, shapes)
+    mine = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in own]
+    if mine and not keep:
+        raise _reserved(files[0], mine[0])
+    options = [f"union_by_name = {str(len(shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}"]
+    if not mine:
+        options += [f"filename = {text(SOURCE_FILE)}", "file_row_number = true"]
+    if types:
+        _known_partitions(files[0], list(types))
+        options.append(f"hive_types = {pairs({name: sql_type(kind) for name, kind in types.items()})}")
+    relation = f"read_parquet({texts(list(files))}, {', '.join(options)})"
+    found = session.types(f"SELECT * FROM {relation}")
+    data = {name: kind for name, kind in found.items() if name not in (_ROW, SOURCE_FILE, SOURCE_ROW)}
+    columns = {name: from_engine(kind, "duckdb") for name, kind in data.items()}
+    items = [_as_canonical(name, kind, columns[name]) for name, kind in data.items()]
+    row = SOURCE_ROW if mine else f"{_ROW} AS {SOURCE_ROW}"
+    return f"SELECT {', '.join([*items, SOURCE_FILE, row])} FROM {relation}", columns
+
+
+def normalised(session: Session, query: str) -> str:
+    """Return the query with every column of a canonical type, so that all engines and formats read the same file alike."""
+    items = [_as_canonical(name, kind, from_engine(kind, "duckdb")) for name, kind in session.types(query).items()]
+    return f"SELECT {', '.join(items)} FROM ({query})"
+
+
+def write_parquet(session: Session, storage: Storage, query: str, path: str) -> int:
+    """Write a query into one Parquet file, whole or not at all; returns the rows."""
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex[:12]}-{name}"[:4000]
+    try:
+        rows = int(
+            session.run(f"COPY ({normalised(session, query)}) TO {text(temporary)} (FORMAT parquet, COMPRESSION zstd)")[
+                0
+            ][0]
+        )
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(folder)
+    finally:
+        storage.delete(temporary)
+    return rows
+
+
+def _as_canonical(name: str, kind: str, canonical: str) -> str:
+    column, wanted = ident(name), sql_type(canonical)
+    return (
+        column
+        if from_engine(wanted, "duckdb") == canonical and _same(kind, wanted)
+        else f"CAST({column} AS {wanted}) AS {column}"
+    )
+
+
+def _same(kind: str, wanted: str) -> bool:
+    spelled = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ", "FLOAT": "REAL", "INTEGER": "INT", "VARCHAR": "TEXT"}
+    if kind.endswith((")", "]")):
+        # Nested and decimal types are spelled in many ways; a cast to the same type costs nothing.
+        return False
+    return spelled.get(kind, kind) == wanted
+
+
+def _shapes(session: Session, files: Sequence[str]) -> list[str]:
+    """Return one file of each different schema, the most common first."""
+    try:
+        found = session.run(f"""
+            WITH shaped AS (
+                SELECT file_name, list((name, type, logical_type, num_children)) AS shape
+                FROM parquet_schema({texts(list(files))}) GROUP BY file_name)
+            SELECT min(file_name) FROM shaped GROUP BY shape ORDER BY count(*) DESC, 1""")
+    except InputError as error:
+        raise _first_broken(session, files, error) from error
+    return [str(row[0]) for row in found]
+
+
+def _first_broken(session: Session, files: Sequence[str], error: InputError) -> InputError:
+    """DuckDB names the file in most messages, not in all."""
+    named = [path for path in files if path in error.message]
+    for path in named or files:
+        try:
+            session.run(f"SELECT * FROM parquet_schema({text(path)}) LIMIT 1")
+        except InputError as own:
+            return unreadable(path, f"it is no whole Parquet file: {own.message}")
+    return error
+
+
+def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
+    """Return column -> canonical type; a column may be missing in a file, but its type is the same in all."""
+    seen: dict[str, tuple[str, str]] = {}
+    for path in shapes:
+        for name, kind in session.types(f"SELECT * FROM read_parquet({text(path)}, hive_partitioning = false)").items():
+            if kind.strip('"') == "NULL":
+                continue
+            known, where = seen.setdefault(name, (from_engine(kind, "duckdb"), path))
+            if known != from_engine(kind, "duckdb"):
+                raise InputError(
+                    f"source files disagree on column {name!r}: {known} in {where}, {from_engine(kind, 'duckdb')} in {path}",
+                    hint="deliver the files with one schema, or give those of another schema a path of their own",
+                    code="SOURCE_SCHEMA",
+                    details={"column": name, "files": [where, path]},
+                )
+    return {name: kind for name, (kind, _) in seen.items()}
+
+
+def _known_partitions(example: str, names: list[str]) -> None:
+    there = [part.partition("=")[0] for part in example.split("/")[:-1] if "=" in part]
+    unknown = next((name for name in names if name not in there), None)
+    if unknown is not None:
+        raise SpecError(
+            f"source.types names {unknown!r}, but Parquet files carry their own types; only partition columns can be given one "
+            f"({', '.join(there) or 'there are none'})",
+            hint="cast it in clean.cast",
+            code="UNKNOWN_COLUMN",
+        )
+
+
+def _reserved(path: str, name: str) -> InputError:
+    return InputError(
+        f"{path} has a column {name!r}, a name that is kept for where a row comes from",
+        hint="rename the column in the source",
+        code="SOURCE_SCHEMA",
+    )

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One DuckDB connection with its limits, and the few ways in which the engine talks to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from airflow_dataops.core.errors import DataOpsError, InputError, StorageError
+from airflow_dataops.core.sql.types import from_engine
+from airflow_dataops.engines.limits import Limits
+
+
+class Session:
+    """An in-memory DuckDB database that spills into a folder of its own.
+
+    Args:
+        limits: Memory, threads and spill folder.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        import duckdb
+
+        self.limits = limits
+        os.makedirs(limits.spill_dir, exist_ok=True)
+        self._spill = tempfile.mkdtemp(prefix="dataops-duckdb-", dir=limits.spill_dir)
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "threads": limits.threads,
+            "temp_directory": self._spill,
+            # Order is no part of a table; keeping it costs memory with every large write.
+            "preserve_insertion_order": False,
+        }
+        if limits.memory_bytes is not None:
+            config["memory_limit"] = f"{limits.memory_bytes // 2**20}MiB"
+        self.connection = duckdb.connect(config=config)
+        self.run("SET TimeZone = 'UTC'")
+        self.run("SET enable_progress_bar = false")
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement to its end and return its rows."""
+        with translated():
+            return self.connection.execute(sql).fetchall()
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Return a small result; moments with a zone come as aware datetimes."""
+        with translated():
+            found: list[dict[str, Any]] = self.connection.sql(sql).to_arrow_table().to_pylist()
+            return found
+
+    def types(self, sql: str) -> dict[str, str]:
+        """Return column -> DuckDB's own type of a query; it is not run."""
+        return {str(row[0]): str(row[1]) for row in self.run(f"DESCRIBE {sql}")}
+
+    def canonical(self, sql: str) -> dict[str, str]:
+        """Return column -> canonical type of a query; it is not run."""
+        return {name: from_engine(kind, "duckdb") for name, kind in self.types(sql).items()}
+
+    def value(self, sql: str) -> Any:
+        """Return the first column of the first row."""
+        return self.run(sql)[0][0]
+
+    def close(self) -> None:
+        """Close the connection and delete what was spilled."""
+        self.connection.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn DuckDB's errors into ours: memory, disk, data that does not convert. A faulty query of ours stays what it is."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise DataOpsError(
+            f"the work does not fit into the memory and spill space it was given: {_first_line(error)}",
+            hint="raise resources.memory_bytes, point resources.spill_dir to a larger disk, or make the run's slice smaller",
+            code="OUT_OF_MEMORY",
+        ) from error
+    except duckdb.IOException as error:
+        raise StorageError(_first_line(error)) from error
+    except duckdb.InvalidInputException as error:
+        # What a strict cast raises in its query; everything else that DuckDB calls so is about the data too.
+        raise InputError(_first_line(error), code="VALUE_REFUSED") from error
+    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        raise InputError(
+            f"a value does not convert: {_first_line(error)}",
+            hint="cast the column with on_error: quarantine or null, or put such rows aside with a rule of the gate",
+            code="VALUE_NOT_CONVERTIBLE",
+        ) from error
+
+
+def ident(name: str) -> str:
+    """Return a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """Return a quoted text."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def texts(values: Sequence[str]) -> str:
+    """Return a list of texts."""
+    return "[" + ", ".join(map(text, values)) + "]"
+
+
+def pairs(values: Mapping[str, str]) -> str:
+    """Return a struct of texts, as ``hive_types`` wants it."""
+    return "{" + ", ".join(f"{text(key)}: {text(value)}" for key, value in values.items()) + "}"
+
+
+def sql_type(canonical: str) -> str:
+    """Return DuckDB's name of a canonical type."""
+    from airflow_dataops.core.sql.types import parse_type
+
+    return parse_type(canonical).sql(dialect="duckdb")
+
+
+def cast_sql(column: str, source: str, target: str) -> str:
+    """Return the expression that reads ``column`` (canonical type ``source``) as ``target``; null where it does not cast."""
+    from sqlglot import exp
+
+    from airflow_dataops.core.sql.casts import try_cast
+    from airflow_dataops.core.sql.dialects import render
+
+    return render(try_cast(exp.column(column, quoted=True), source, target), "duckdb")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

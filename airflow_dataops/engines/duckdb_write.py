@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: S608 - names and values pass through ident() and text()
+"""Final Parquet files of a table, partitioned, with the statistics that publishing needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_dataops.clients.storage import Storage, sync
+from airflow_dataops.core.refine.spec import StagedFile
+from airflow_dataops.engines.duckdb_parquet import normalised
+from airflow_dataops.engines.duckdb_session import Session, ident, text, texts
+
+# Large enough that a scan is not slowed by opening files, small enough that a slice rarely cuts through a huge one.
+_FILE_BYTES = 256 * 2**20
+
+
+def write_files(
+    session: Session,
+    storage: Storage,
+    query: str,
+    folder: str,
+    *,
+    partition_by: Sequence[str],
+    stem: str,
+    window: str | None,
+) -> list[StagedFile]:
+    """Write a query below ``folder``; returns the files that hold rows, sorted by path.
+
+    Args:
+        session: Connection.
+        storage: Where the folder lies.
+        query: What to write.
+        folder: Empty folder.
+        partition_by: Hive partition columns, outermost first; left out of the files.
+        stem: Start of every file name.
+        window: Column whose lowest and highest moment is recorded; None for none.
+    """
+    options = [f"FORMAT parquet, COMPRESSION zstd, RETURN_STATS, FILENAME_PATTERN {text(stem + '-{i}')}"]
+    options.append(
+        f"PARTITION_BY ({', '.join(map(ident, partition_by))})" if partition_by else f"FILE_SIZE_BYTES {_FILE_BYTES}"
+    )
+    written = session.run(f"COPY ({normalised(session, query)}) TO {text(folder)} ({', '.join(options)})")
+    full = [row for row in written if row[1] > 0]
+    for row in written:
+        if row[1] == 0:
+            storage.delete(row[0])
+    _sync_all([str(row[0]) for row in full], folder)
+    bounds = _bounds(session, [str(row[0]) for row in full], window, partition_by) if window else {}
+    return sorted((_staged(row, folder, partition_by, bounds) for row in full), key=lambda file: file.path)
+
+
+def _staged(
+    row: tuple[Any, ...], folder: str, partition_by: Sequence[str], bounds: dict[str, tuple[str, str]]
+) -> StagedFile:
+    path, count, size, _footer, _stats, keys, *_ = row
+    partition = {name: (keys or {}).get(name) for name in partition_by}
+    return StagedFile(
+        path=path[len(folder) + 1 :], rows=count, bytes=size, partition=partition, window=bounds.get(path)
+    )
+
+
+def _bounds(session: Session, files: list[str], window: str, partition_by: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return file -> lowest and highest moment as ISO texts; a text column is read as moments, so the statistics do not do."""
+    if not files:
+        return {}
+    moment = f"TRY_CAST({ident(window)} AS TIMESTAMPTZ)"
+    hive = f"hive_partitioning = {str(bool(partition_by)).lower()}"
+    found = session.rows(
+        f"SELECT filename, min({moment}) AS low, max({moment}) AS high "
+        f"FROM read_parquet({texts(files)}, filename = true, {hive}) GROUP BY filename"
+    )
+    return {
+        row["filename"]: (row["low"].isoformat(), row["high"].isoformat()) for row in found if row["low"] is not None
+    }
+
+
+def _sync_all(files: list[str], folder: str) -> None:
+    """Make files and every folder above them durable."""
+    folders = {folder}
+    for path in files:
+        sync(path)
+        while (path := path.rpartition("/")[0]) != folder:
+            folders.add(path)
+    for one in folders:
+        sync(one)
