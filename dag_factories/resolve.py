@@ -53,12 +53,17 @@ def resolve(value: Any, by: Resolver) -> Any:
         return [resolve(item, by) for item in value]
     if not isinstance(value, dict):
         return value
-    kind = value.get("ref")
-    if not isinstance(kind, str) or _FIELDS.get(kind, frozenset()) | {"ref"} != value.keys():
+    if not _is_reference(value):
         return {key: resolve(item, by) for key, item in value.items()}
+    kind = value["ref"]
     arguments = {name: value[name] for name in _FIELDS[kind]}
     method = getattr(by, "text" if kind in {"run", "env"} else kind)
     return method(**arguments)
+
+
+def _is_reference(value: dict[str, Any]) -> bool:
+    kind = value.get("ref")
+    return isinstance(kind, str) and kind in _FIELDS and value.keys() == _FIELDS[kind] | {"ref"}
 
 
 def replace_references(template: str, literal: Callable[[str], str], reference: Callable[[Ref], str]) -> str:
@@ -98,6 +103,32 @@ class JinjaResolver:
     def file(self, path: str) -> str:
         """Return the file's full path: the worker reads it, so a change needs no new parse."""
         return self.literal(str(self._root / path))
+
+
+class Unrendered(JinjaResolver):
+    """The same for a field that Airflow does not render: texts stand as they are, and only names and paths can be said.
+
+    Args:
+        root: The project's folder.
+        field: The field's name, for the error.
+    """
+
+    def __init__(self, root: Path, field: str) -> None:
+        super().__init__(root)
+        self._field = field
+
+    def literal(self, text: str) -> str:
+        return text
+
+    def text(self, template: str) -> str:
+        raise SpecError(
+            f"{self._field} is not rendered, so {template} has no value there",
+            hint="write the value itself",
+            code="REFERENCE_NOT_ALLOWED",
+        )
+
+    def output(self, task: str, key: str) -> str:
+        return self.text(f"{task}.{key}")
 
 
 class ValueResolver:

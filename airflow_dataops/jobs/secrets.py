@@ -30,7 +30,7 @@ def from_environment(spec: JobSpec, environ: Mapping[str, str] | None = None) ->
         SpecError: One is not set (``SECRET_MISSING``) or is not readable.
     """
     source = os.environ if environ is None else environ
-    return {name: _one(name, source) for name in names.references(spec.model_dump(mode="json"))}
+    return {name: lookup(name, source) for name in names.references(spec.model_dump(mode="json"))}
 
 
 def connection_fields(text: str) -> dict[str, Any]:
@@ -71,11 +71,17 @@ def connection_fields(text: str) -> dict[str, Any]:
     }
 
 
-def _one(name: str, environ: Mapping[str, str]) -> str:
+def lookup(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return what ``env:NAME``, ``var:NAME`` or ``conn:ID.field`` stands for.
+
+    Raises:
+        SpecError: It is not set (``SECRET_MISSING``) or is not readable.
+    """
+    source = os.environ if environ is None else environ
     parsed = names.parse(name)
     prefix = {"env": "", "var": "AIRFLOW_VAR_", "conn": "AIRFLOW_CONN_"}[parsed.kind]
     variable = prefix + (parsed.name.upper() if prefix else parsed.name)
-    value = environ.get(variable)
+    value = source.get(variable)
     if value is not None and parsed.kind == "conn":
         value = names.field_of(connection_fields(value), parsed.field)
     if value is None:
@@ -83,4 +89,4 @@ def _one(name: str, environ: Mapping[str, str]) -> str:
     return value
 
 
-__all__ = ["connection_fields", "from_environment"]
+__all__ = ["connection_fields", "from_environment", "lookup"]

@@ -105,9 +105,9 @@ class _Parts:
             "max_quarantine_ratio": bronze.max_quarantine_ratio if bronze else 1.0,
         }
         upstream = [GATE_BRONZE] if bronze else []
-        return self._task(
-            REFINE, "refine", job, upstream=upstream, doc="Clean, deduplicate and mask the rows into staged files"
-        )
+        doc = "Clean, deduplicate and mask the rows into staged files"
+        made = self._task(REFINE, "refine", job, upstream=upstream, doc=doc)
+        return made.model_copy(update={"arguments": {**made.arguments, "publish": False}})
 
     def gate_silver(self) -> TaskPlan | None:
         """Check what is staged."""

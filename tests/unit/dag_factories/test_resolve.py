@@ -27,7 +27,7 @@ class Macros:
     def run(self, dag_run: object, name: str) -> str:
         return f"<run.{name}>"
 
-    def __getattr__(self, kind: str):  # noqa: ANN204
+    def __getattr__(self, kind: str):
         return lambda name: f"<{kind}:{name}>"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import ryaml
 
-from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.dq_gate.spec import GateSpec
+from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.refine.spec import PublishSpec, RefineSpec, ReportSpec
 from airflow_dataops.core.run import RunContext
 from dag_factories.plans import plan_of

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a DAG file calls: one YAML file beside its stub, or all of a folder."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from airflow_dataops.core.errors import SpecError
+from dag_factories.discover import ENDINGS, find_pipelines
+from dag_factories.findings import Finding, PipelineError, ordered
+from dag_factories.pipeline import LoadedProject, display, load_pipeline, load_project
+from dag_factories.plans import plan_of
+
+log = logging.getLogger(__name__)
+
+
+def load_dag(file: str, target: str | None = None) -> Any:
+    """Return the DAG of the YAML file beside a stub: ``flights.yaml`` for ``flights.py``.
+
+    Args:
+        file: The stub, ``__file__``.
+        target: Name of a target in ``dataops.yaml``; without it ``DATAOPS_TARGET``, else the project's default.
+
+    Raises:
+        PipelineError: The YAML file cannot be used. The text lists all findings with file, line, column and what to type; Airflow
+            shows it as the stub's import error.
+    """
+    beside = [Path(file).with_suffix(ending) for ending in ENDINGS]
+    path = next((path for path in beside if path.is_file()), None)
+    if path is None:
+        path = beside[0]
+        raise _only(path, "FILE_MISSING", f"{path.name} is not beside {Path(file).name}", f"write it, or delete {file}")
+    return _dag(path, target, load_project(path.parent), loader=file)
+
+
+def load_dags(path: str, target: str | None = None, *, namespace: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Put the DAG of every pipeline file of a folder into a namespace.
+
+    Good files always load. All that is wrong with the others is in the one DAG ``dataops_broken_files``, which is there only
+    while there is something to say, and in the gauge ``dataops.yaml.broken``. While a worker starts a task, only that task's DAG
+    is built, found by its file's name.
+
+    Args:
+        path: The folder; a relative one is meant from the folder of the calling file.
+        target: Name of a target in ``dataops.yaml``; without it ``DATAOPS_TARGET``, else the project's default.
+        namespace: ``globals()`` of the calling file: Airflow finds DAGs there.
+
+    Returns:
+        DAG id -> DAG.
+
+    Raises:
+        SpecError: The folder does not exist (``FOLDER_MISSING``).
+    """
+    from dag_factories.realise.parsing import wanted_dag_id
+
+    loader = str(namespace["__file__"])
+    folder = (Path(loader).parent / path).resolve()
+    if not folder.is_dir():
+        raise SpecError(f"there is no folder {folder}", hint='write load_dags("pipelines", …)', code="FOLDER_MISSING")
+    dags = _Folder(folder, target, loader).load(wanted_dag_id())
+    namespace.update(dags)
+    return dags
+
+
+class _Folder:
+    """One loader file's folder."""
+
+    def __init__(self, folder: Path, target: str | None, loader: str) -> None:
+        self._folder, self._target, self._loader = folder, target, loader
+        self._projects: dict[Path, LoadedProject] = {}
+        self._findings: list[Finding] = []
+
+    def load(self, wanted: str | None) -> dict[str, Any]:
+        from dag_factories.realise.parsing import BROKEN_DAG_ID
+
+        by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in find_pipelines(self._folder, None if wanted == BROKEN_DAG_ID else wanted):
+            by_name[path.stem].append(path)
+        dags = dict(self._good(by_name))
+        return (
+            dags | self._broken(sum(map(len, by_name.values())) - len(dags))
+            if wanted in {None, BROKEN_DAG_ID}
+            else dags
+        )
+
+    def _broken(self, count: int) -> dict[str, Any]:
+        from dag_factories.realise.broken import broken_dag, count_broken
+
+        count_broken(count)
+        if not self._findings:
+            return {}
+        dag = broken_dag(ordered(self._findings), self._loader)
+        return {dag.dag_id: dag}
+
+    def _good(self, by_name: dict[str, list[Path]]) -> Iterator[tuple[str, Any]]:
+        for name, paths in by_name.items():
+            if len(paths) > 1:
+                self._findings += _same_name(name, paths)
+                continue
+            try:
+                yield name, _dag(paths[0], self._target, self._project(paths[0].parent), self._loader)
+            except PipelineError as error:
+                self._findings += error.findings
+
+    def _project(self, folder: Path) -> LoadedProject:
+        if folder not in self._projects:
+            above = self._projects.get(folder.parent)
+            # dataops.yaml is read once, however many folders of pipelines lie below it.
+            own = above is None or (folder / "dataops.yaml").is_file()
+            self._projects[folder] = load_project(folder) if own or above is None else above
+        return self._projects[folder]
+
+
+def _dag(path: Path, target: str | None, project: LoadedProject, loader: str) -> Any:
+    """Return one DAG; whatever is wrong with it is a :class:`PipelineError`, so that no file takes another one with it."""
+    from dag_factories.realise import realise
+
+    try:
+        pipeline = load_pipeline(path, target=target, project=project)
+        spec, home, chosen = pipeline.require()
+        for finding in pipeline.findings:
+            log.warning("%s", finding)
+        plan = plan_of(spec, home, chosen, pipeline.relative)
+        return realise(plan, root=home.root, loader=loader, source=pipeline.document.text)
+    except PipelineError:
+        raise
+    except SpecError as error:
+        raise _only(path, error.code, error.message, error.hint) from error
+    except Exception as error:  # Airflow's own refusals have no common class
+        raise _only(path, "DAG_REFUSED", f"Airflow refuses the DAG: {type(error).__name__}: {error}", None) from error
+
+
+def _only(path: Path, code: str, message: str, hint: str | None) -> PipelineError:
+    return PipelineError([Finding(display(path), 1, 1, "error", code, message, hint)])
+
+
+def _same_name(name: str, paths: Iterable[Path]) -> list[Finding]:
+    shown = [display(path) for path in paths]
+    return [
+        Finding(
+            file,
+            1,
+            1,
+            "error",
+            "DUPLICATE_NAME",
+            f"{len(shown)} files make a pipeline named {name!r}: {', '.join(shown)}; none of them is loaded",
+            "rename all but one of them, the file and its name:",
+        )
+        for file in shown
+    ]

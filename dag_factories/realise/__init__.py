@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan -> Airflow DAG. The only package of ``dag_factories`` that touches Airflow; it knows no kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dag_factories.operators import operator_class
+from dag_factories.plans.model import Plan, TaskPlan
+from dag_factories.realise.alerts import Callbacks
+from dag_factories.realise.arguments import dag_arguments, task_arguments
+from dag_factories.realise.macros import Macros
+from dag_factories.resolve import MACROS, JinjaResolver, Unrendered, resolve
+
+
+def realise(plan: Plan, *, root: Path, loader: str, source: str = "") -> Any:
+    """Return the DAG of a plan.
+
+    Args:
+        plan: The plan.
+        root: The project's folder.
+        loader: The Python file that Airflow reads the DAG from; workers read it again.
+        source: Text of the YAML file, shown on the DAG's page as it is written: no reference in it is expanded.
+
+    Raises:
+        SpecError: An argument does not exist on the installed Airflow (``NOT_IN_THIS_AIRFLOW``), a callback is not registered
+            (``UNKNOWN_CALLBACK``), or an operator does not exist (``UNKNOWN_OPERATOR``).
+    """
+    from airflow.providers.common.compat.sdk import DAG, Asset, TaskGroup
+
+    callbacks = Callbacks(plan, root)
+    timezone = plan.dag["timezone"]
+    dag = DAG(
+        dag_id=plan.name,
+        user_defined_macros={MACROS: Macros(plan.name, timezone)},
+        **dag_arguments(plan, callbacks, documentation(plan, source)),
+    )
+    dag.fileloc = loader
+    groups = {
+        name: TaskGroup(name, tooltip=title, prefix_group_id=False, dag=dag, parent_group=dag.task_group)
+        for name, title in plan.groups.items()
+    }
+    assets = {uri: Asset(uri=uri) for uri in plan.assets}
+    made: dict[str, Any] = {}
+    for task in plan.tasks:
+        cls = operator_class(task.operator)
+        operator = cls(
+            task_id=task.id,
+            dag=dag,
+            task_group=groups.get(task.group or ""),
+            outlets=[assets[uri] for uri in task.outlets],
+            **_own_arguments(task, cls, root, timezone),
+            **task_arguments(task, callbacks),
+        )
+        for upstream in task.upstream:
+            operator.set_upstream(made[upstream])
+        made[task.id] = _with_role(operator, task)
+    return dag
+
+
+def documentation(plan: Plan, source: str) -> str:
+    """Return the Markdown of the DAG's page: the author's text, then the YAML as it is written."""
+    fence = "```"
+    while fence in source:
+        fence += "`"
+    text = str(plan.dag.get("doc_md") or "")
+    shown = f"`{plan.source_file}`, target `{plan.target}`\n\n{fence}yaml\n{source.rstrip()}\n{fence}" if source else ""
+    return "\n\n".join(part for part in (text, shown) if part)
+
+
+def _own_arguments(task: TaskPlan, cls: type[Any], root: Path, timezone: str) -> dict[str, Any]:
+    """Return what the operator itself takes; only fields that Airflow renders are written as Jinja.
+
+    Raises:
+        SpecError: A reference stands in another field (``REFERENCE_NOT_ALLOWED``).
+    """
+    given = {**(task.job.spec if task.job else {}), **task.arguments}
+    resolver = JinjaResolver(root)
+    resolved = {
+        name: resolve(value, resolver if name in cls.template_fields else Unrendered(root, f"{cls.__name__}.{name}"))
+        for name, value in given.items()
+    }
+    return {**resolved, "timezone": timezone} if task.job else resolved
+
+
+def _with_role(operator: Any, task: TaskPlan) -> Any:
+    if task.role == "setup":
+        return operator.as_setup()
+    if task.role == "teardown":
+        # A teardown never turns a failed run green, and with this one's own failure the run is still what its work was.
+        return operator.as_teardown(on_failure_fail_dagrun=False)
+    return operator
+
+
+__all__ = ["documentation", "realise"]

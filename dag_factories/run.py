@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan -> the same jobs, in the same order, in this process, without Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from airflow_dataops.core.refine.spec import RunResult
+from airflow_dataops.core.run import RunContext, run_key
+from airflow_dataops.core.tables import JobResult, JobSpec
+from dag_factories.intervals import Interval, intervals_of, latest_interval, schedule_of
+from dag_factories.pipeline import load_pipeline
+from dag_factories.plans import plan_of
+from dag_factories.plans.model import Plan, TaskPlan
+from dag_factories.resolve import ValueResolver, resolve
+
+Progress = Callable[[str], None]
+OnStep = Callable[[JobResult], None]
+
+MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of one run.
+
+    Attributes:
+        run: The run.
+        steps: Results of the tasks that ran, in order, the report's last; a failed one is a plain :class:`JobResult` with its error.
+        skipped: Ids of the tasks that did not run, since one before them failed.
+    """
+
+    run: RunContext
+    steps: tuple[JobResult, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> RunResult | None:
+        """The result of the whole run; None where the report failed."""
+        return next((step for step in reversed(self.steps) if isinstance(step, RunResult)), None)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a task other than the report failed: the same runs are failed in Airflow."""
+        return bool(self.skipped) or any(not _passed(step) for step in self.steps if step.job != "report")
+
+
+def run_pipeline(
+    file: Path | str,
+    *,
+    target: str | None = None,
+    dates: str | None = None,
+    now: datetime,
+    progress: Progress | None = None,
+    on_step: OnStep | None = None,
+) -> Iterator[RunOutcome]:
+    """Run a pipeline here, one run after the other, and yield what became of each. A failed run does not stop the next.
+
+    Args:
+        file: The YAML file.
+        target: Name of a target; without it ``DATAOPS_TARGET``, else the project's default.
+        dates: ``2024-01-31``, ``2024-01-31T06:00`` or ``2024-01-01..2024-01-31`` (:func:`dag_factories.intervals.intervals_of`).
+            Without it, the last interval of the schedule that is over; a pipeline without one runs without an interval.
+        now: The time at which the run is asked for; aware.
+        progress: Told, one line at a time, what is being done.
+        on_step: Told each task's result when it ends.
+
+    Raises:
+        PipelineError: The file cannot be used; nothing has been run.
+        SpecError: The target does not exist or cannot run it here, or ``dates`` is no date.
+    """
+    pipeline = load_pipeline(file, target=target)
+    spec, project, chosen = pipeline.require()
+    plan = plan_of(spec, project, chosen, pipeline.relative)
+    contexts = run_contexts(plan, dates, now)
+    return (_Run(plan, project.root, context, progress, on_step).run() for context in contexts)
+
+
+def run_contexts(plan: Plan, dates: str | None, now: datetime) -> list[RunContext]:
+    """Return the runs that ``dates`` names, with the keys that Airflow's runs of the same intervals have.
+
+    Raises:
+        SpecError: ``dates`` is no date or range (``BAD_DATE``).
+    """
+    timezone, schedule = plan.dag["timezone"], schedule_of(plan.dag)
+    if dates is not None:
+        return [_context(plan, interval) for interval in intervals_of(dates, schedule, timezone)]
+    if schedule is not None:
+        return [_context(plan, latest_interval(schedule, now))]
+    return [RunContext(pipeline=plan.name, key=MANUAL, timezone=timezone)]
+
+
+def _context(plan: Plan, interval: Interval) -> RunContext:
+    start, end = interval
+    return RunContext(
+        pipeline=plan.name,
+        key=run_key(partition_key=None, logical_date=start, run_id=MANUAL),
+        interval_start=start,
+        interval_end=end,
+        timezone=plan.dag["timezone"],
+    )
+
+
+@dataclass
+class _Run:
+    """One run of a plan."""
+
+    plan: Plan
+    root: Path
+    context: RunContext
+    progress: Progress | None
+    on_step: OnStep | None
+    results: dict[str, JobResult] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def run(self) -> RunOutcome:
+        for task in self.plan.tasks:
+            if task.role == "teardown" or all(self._succeeded(upstream) for upstream in task.upstream):
+                self._step(task)
+            else:
+                self.skipped.append(task.id)
+                self._say(f"{task.id}: skipped, a task before it failed")
+        return RunOutcome(self.context, tuple(self.results.values()), tuple(self.skipped))
+
+    def _step(self, task: TaskPlan) -> None:
+        result = self._execute(task)
+        self.results[task.id] = result
+        self._say(f"{task.id}: {_summary(result)}")
+        if self.on_step is not None:
+            self.on_step(result)
+
+    def _execute(self, task: TaskPlan) -> JobResult:
+        from airflow_dataops.core.errors import DataOpsError
+        from airflow_dataops.jobs.process import execute
+        from airflow_dataops.jobs.secrets import from_environment, lookup
+
+        if task.job is None:
+            raise ValueError(f"task {task.id!r} runs no job, so it runs in Airflow only")
+        module = import_module(f"airflow_dataops.jobs.{task.job.stem}")
+        outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
+        try:
+            fields = resolve(task.job.spec, ValueResolver(self.root, self.context, lookup, outputs))
+            spec = _spec_type(module.run).model_validate({**fields, "run": self.context, "task": task.id})
+            return execute(spec, module.run, from_environment(spec), self.progress)
+        except (
+            DataOpsError
+        ) as error:  # what stands in the way before a job starts: a reference that is not set, a broken suite
+            return JobResult(job=task.job.stem, task=task.id, run=self.context, status="failed", error=error.to_dict())
+
+    def _succeeded(self, task_id: str) -> bool:
+        return task_id in self.results and _passed(self.results[task_id])
+
+    def _say(self, line: str) -> None:
+        if self.progress is not None:
+            self.progress(line)
+
+
+def _passed(result: JobResult) -> bool:
+    return result.status == "ok" and getattr(result, "verdict", None) != "failed"
+
+
+def _spec_type(run: Callable[..., JobResult]) -> type[JobSpec]:
+    """Return the spec that a job takes: the type of the first parameter of its ``run``."""
+    found: type[JobSpec] = get_type_hints(run)["spec"]
+    return found
+
+
+def _summary(result: JobResult) -> str:
+    if result.error is not None:
+        return f"failed, {result.error['code']}: {result.error['message']}"
+    rows = result.rows
+    counts: Mapping[str, Any] = {
+        "read": rows.read,
+        "quarantined": rows.quarantined,
+        "dropped": sum(rows.dropped.values()),
+        "deduplicated": rows.deduplicated,
+        "written": rows.written,
+    }
+    verdict = getattr(result, "verdict", result.status)
+    shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    return f"{verdict}{f' ({shown})' if shown else ''} in {result.seconds.get('total', 0.0):.2f} s"
