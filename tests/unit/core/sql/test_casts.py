@@ -19,17 +19,21 @@ from airflow_dataops.core.sql.types import parse_type
 
 TEXTS = {
     "integer": {
-        "2": 2, "2.0": 2, "2.": 2, " 2 ": 2, "+2": 2, "-7": -7, "2.5": None, "1e3": None, "1_000": None, "0x1F": None, "": None,
+        "2": 2, "2.0": 2, "2.": 2, " 2 ": 2, "+2": 2, "-7": -7, "2.5": None, "1e3": None, "1_000": None,
+        "0x1F": None, "": None,
         "nan": None, "2147483648": None, "٣": None, "12abc": None, ".0": None, "-0.0": 0,
     },
     "bigint": {"9007199254740993": 9007199254740993, "9223372036854775808": None},
     "double": {
-        "1.5": 1.5, "1e3": 1000.0, " .5 ": 0.5, "1.": 1.0, "1_0": None, "1d": None, "nan": None, "inf": None, "": None, "1,5": None,
+        "1.5": 1.5, "1e3": 1000.0, " .5 ": 0.5, "1.": 1.0, "1_0": None, "1d": None, "nan": None, "inf": None,
+        "": None, "1,5": None,
     },
     "decimal(5, 2)": {"1.005": "1.01", "999.99": "999.99", "1000": None, "x": None, "1e2": "100.00"},
-    "boolean": {"true": True, "T": True, " yes ": True, "1": True, "FALSE": False, "n": False, "0": False, "2": None, "on": None},
+    "boolean": {"true": True, "T": True, " yes ": True, "1": True, "FALSE": False, "n": False, "0": False, "2": None,
+    "on": None},
     "date": {
-        "2013-01-05": "2013-01-05", " 2013-01-05 ": "2013-01-05", "2013-1-5": None, "2013/01/05": None, "2013-02-30": None,
+        "2013-01-05": "2013-01-05", " 2013-01-05 ": "2013-01-05", "2013-1-5": None, "2013/01/05": None,
+        "2013-02-30": None,
         "2013-01-05 10:00:00": None, "epoch": None, "20130105": None,
     },
     "timestamp": {
@@ -69,12 +73,17 @@ def test_text_casts_strictly(to: str, text: str, expected: Any) -> None:
     ("value", "source", "to", "expected"),
     [
         ("517.0", "double", "integer", 517), ("2.5", "double", "integer", None), ("nan", "double", "integer", None),
-        ("inf", "double", "bigint", None), ("1e300", "double", "bigint", None), ("-3.0", "decimal(5, 1)", "integer", -3),
-        ("12.7", "decimal(5, 2)", "integer", None), ("300", "integer", "tinyint", None), ("true", "boolean", "integer", 1),
+        ("inf", "double", "bigint", None), ("1e300", "double", "bigint", None),
+        ("-3.0", "decimal(5, 1)", "integer", -3),
+        ("12.7", "decimal(5, 2)", "integer", None), ("300", "integer", "tinyint", None),
+        ("true", "boolean", "integer", 1),
         ("true", "boolean", "double", 1.0), ("0", "integer", "boolean", False), ("5", "integer", "boolean", True),
-        ("2013-01-01 05:06:07", "timestamp", "string", "2013-01-01 05:06:07"), ("2013-01-01 05:06:07+02", "timestamptz", "string",
-        "2013-01-01 03:06:07Z"), ("7", "integer", "string", "7"), ("a", "string", "binary", b"a"), ("ü\\x41", "string", "binary",
-        "ü\\x41".encode()), ("2013-01-01 23:30:00-02", "timestamptz", "date", "2013-01-02"), ("123456", "integer", "decimal(5, 2)", None),
+        ("2013-01-01 05:06:07", "timestamp", "string", "2013-01-01 05:06:07"),
+        ("2013-01-01 05:06:07+02", "timestamptz", "string",
+        "2013-01-01 03:06:07Z"), ("7", "integer", "string", "7"), ("a", "string", "binary", b"a"),
+        ("ü\\x41", "string", "binary",
+        "ü\\x41".encode()), ("2013-01-01 23:30:00-02", "timestamptz", "date", "2013-01-02"),
+        ("123456", "integer", "decimal(5, 2)", None),
     ],
 )  # fmt: skip
 def test_values_cast_whole_or_not_at_all(value: str, source: str, to: str, expected: Any) -> None:
@@ -82,7 +91,8 @@ def test_values_cast_whole_or_not_at_all(value: str, source: str, to: str, expec
 
 
 @pytest.mark.parametrize(
-    ("source", "to"), [("double", "date"), ("date", "integer"), ("boolean", "timestamp"), ("binary", "string"), ("list<integer>", "integer"),
+    ("source", "to"), [("double", "date"), ("date", "integer"), ("boolean", "timestamp"), ("binary", "string"),
+    ("list<integer>", "integer"),
                        ("string", "list<integer>"), ("integer", "interval")]
 )  # fmt: skip
 def test_a_pair_without_a_meaning_is_refused(source: str, to: str) -> None:
@@ -111,8 +121,10 @@ def test_a_decimal_text_is_an_integer_exactly_when_python_says_so(number: Decima
 
 @pytest.mark.parametrize(
     ("source", "to", "may"),
-    [("integer", "bigint", False), ("bigint", "integer", True), ("string", "integer", True), ("double", "string", False),
-     ("date", "timestamp", False), ("integer", "double", False), ("double", "decimal(5, 2)", True), ("boolean", "integer", False),
+    [("integer", "bigint", False), ("bigint", "integer", True), ("string", "integer", True),
+    ("double", "string", False),
+     ("date", "timestamp", False), ("integer", "double", False), ("double", "decimal(5, 2)", True),
+     ("boolean", "integer", False),
      ("string", "string", False), ("integer", "boolean", False), ("boolean", "decimal(1, 1)", True)],
 )  # fmt: skip
 def test_which_casts_may_fail(source: str, to: str, may: bool) -> None:

@@ -13,7 +13,8 @@ from airflow_dataops.core.sql.regex import check_regex, java_pattern, java_repla
 @pytest.mark.parametrize(
     ("pattern", "named"),
     [
-        ("(?=a)", "lookahead"), ("a(?!b)", "lookahead"), ("(?<=a)b", "lookbehind"), ("(?<!a)b", "lookbehind"), (r"(a)\1", "backreference"),
+        ("(?=a)", "lookahead"), ("a(?!b)", "lookahead"), ("(?<=a)b", "lookbehind"), ("(?<!a)b", "lookbehind"),
+        (r"(a)\1", "backreference"),
         ("(?P<n>a)(?P=n)", "named backreference"), ("(?>a)", "atomic"), ("a++", "possessive"), ("a{2}+", "possessive"),
         (r"a\Z", r"\\Z"), ("[a&&b]", "class operation"), ("(?(1)a|b)", "conditional"), ("a(?#b)", "comment"),
     ],

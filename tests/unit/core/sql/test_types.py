@@ -43,9 +43,10 @@ def test_spark_says_the_same_type(text: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_a_type_or_one_clear_error(text: str) -> None:
     try:
-        types.canonical(text)
+        code = types.canonical(text) and "fine"
     except SpecError as error:
-        assert error.code == "UNKNOWN_TYPE"  # noqa: PT017
+        code = error.code
+    assert code in ("fine", "UNKNOWN_TYPE")
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,10 @@ def test_aliases(alias: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "strng", "int8", "decimal", "decimal(40, 2)", "decimal(2, 3)", "decimal(0, 0)", "list", "list<int", "list<int>>",
-     "list<int, int>", "map<int>", "struct<>", "struct<a int, A int>", "struct<a: >", "int int", "varchar(10)", "list<" * 5000],
+    ["", " ", "strng", "int8", "decimal", "decimal(40, 2)", "decimal(2, 3)", "decimal(0, 0)", "list", "list<int",
+    "list<int>>",
+     "list<int, int>", "map<int>", "struct<>", "struct<a int, A int>", "struct<a: >", "int int", "varchar(10)",
+     "list<" * 5000],
 )  # fmt: skip
 def test_a_bad_type_is_refused(text: str) -> None:
     with pytest.raises(SpecError) as error:
@@ -85,7 +88,8 @@ def test_a_misspelt_type_gets_a_suggestion() -> None:
         ("1::utinyint", "smallint"), ("1::float", "float"), ("1.5::decimal(4,1)", "decimal(4, 1)"), ("'a'", "string"),
         ("uuid()", "string"), ("'a'::enum('a')", "string"), ("'{}'::json", "string"), ("date '2013-01-01'", "date"),
         ("timestamp '2013-01-01'", "timestamp"), ("timestamp_ns '2013-01-01'", "timestamp"), ("now()", "timestamptz"),
-        ("'a'::blob", "binary"), ("[1]", "list<integer>"), ("[1]::int[1]", "list<integer>"), ("map{'a': 1}", "map<string, integer>"),
+        ("'a'::blob", "binary"), ("[1]", "list<integer>"), ("[1]::int[1]", "list<integer>"),
+        ("map{'a': 1}", "map<string, integer>"),
         ("{'a': 1, 'b c': [1.5]}", 'struct<a: integer, "b c": list<decimal(2, 1)>>'), ("null", "string"),
     ],
 )  # fmt: skip
