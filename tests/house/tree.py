@@ -40,7 +40,7 @@ def imported_by(names: list[str], *, after: str = "", block: str = "") -> set[st
 
     Args:
         names: Modules to import.
-        after: Module that is imported first; what it loads does not count.
+        after: Statement that is executed first; what it loads does not count.
         block: Top-level package whose import fails there.
     """
     code = """
@@ -53,8 +53,7 @@ class Block:
             raise ModuleNotFoundError(f"No module named {name!r} (blocked)", name=name)
 
 sys.meta_path.insert(0, Block())
-if after:
-    importlib.import_module(after)
+exec(after)
 before = set(sys.modules)
 for name in names:
     importlib.import_module(name)
