@@ -158,6 +158,18 @@ PINS: dict[str, Pin] = {
     ),
     "starts_with": Pin("another name", *_function("STARTS_WITH", "STARTSWITH")),
     "ends_with": Pin("another name", *_function("ENDS_WITH", "ENDSWITH")),
+    "lowest": Pin(
+        "list of the n lowest values that are not null",
+        lambda value, count: call("MIN", value, count),
+        lambda value, count: call("SLICE", call("SORT_ARRAY", call("COLLECT_LIST", value)), exp.Literal.number(1), count),
+    ),
+    "quantile": Pin(
+        "the lowest value that is not below a share of the others; Spark has two functions, one of which guesses",
+        lambda value, share: call("QUANTILE_DISC", value, share),
+        lambda value, share: exp.WithinGroup(
+            this=call("PERCENTILE_DISC", share), expression=exp.Order(expressions=[exp.Ordered(this=value, nulls_first=True)])
+        ),
+    ),
     "raise": Pin("stops the query with a message", *_function("ERROR", "RAISE_ERROR")),
 }
 

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what an author wrote to rules: the short form, and the checks that need no table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from airflow_dataops.core.dq_gate import rules as _all_rules  # noqa: F401 - importing them registers them
+from airflow_dataops.core.dq_gate.bounds import Bounds
+from airflow_dataops.core.dq_gate.problems import Path, Problem
+from airflow_dataops.core.dq_gate.rule import REGISTRY, RowRule, Rule, TableRule
+from airflow_dataops.core.errors import SpecError, did_you_mean
+
+COMMON = ("id", "severity", "mostly", "row_condition", "condition_parser", "description")
+
+
+@dataclass
+class Parsed:
+    """Rules and problems so far, and where each rule stands.
+
+    Attributes:
+        rules: Rules in the author's order, with their ids.
+        problems: What is wrong.
+        paths: Rule id -> its place.
+    """
+
+    rules: list[Rule] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def add(self, rule: Rule, path: Path) -> None:
+        """Take a rule in under its id, or under one made from its kind and columns."""
+        name = rule.id or f"{rule.kind}({', '.join(rule.about())})".removesuffix("()")[:180]
+        if name in self.paths and rule.id:
+            message = f"two rules have the id {name!r}; the other is {'.'.join(map(str, self.paths[name]))}"
+            self.problems.append(Problem((*path, "id"), "DUPLICATE_RULE", message, "give one of them another id"))
+            return
+        number, base = 2, name
+        while name in self.paths:
+            name, number = f"{base}#{number}", number + 1
+        self.paths[name] = path
+        self.rules.append(rule.model_copy(update={"id": name}))
+
+
+def parse_rules(suite: dict[str, Any] | None, rules: Sequence[Any]) -> tuple[list[Rule], list[Problem]]:
+    """Return the rules of a suite and of the short form, and everything that is wrong with them.
+
+    Args:
+        suite: A Great Expectations suite as JSON, of 1.x or 0.18; None for none.
+        rules: Rules in the short form.
+
+    Returns:
+        The rules that could be read, the suite's first, each with its id; and the problems, in the author's order.
+    """
+    parsed = parse_all(suite, rules)
+    return parsed.rules, parsed.problems
+
+
+def parse_all(suite: Any, rules: Any) -> Parsed:
+    """Like :func:`parse_rules`, with the place of each rule."""
+    from airflow_dataops.core.dq_gate.gx import parse_suite
+
+    parsed = Parsed()
+    if suite is not None:
+        parse_suite(suite, parsed)
+    if not isinstance(rules, list | tuple):
+        parsed.problems.append(
+            Problem(("rules",), "BAD_RULE", f"rules is a list, not {type(rules).__name__}", "- not_null: tailnum")
+        )
+        return parsed
+    for index, written in enumerate(rules):
+        _parse_short(written, ("rules", index), parsed)
+    return parsed
+
+
+def _parse_short(written: Any, path: Path, parsed: Parsed) -> None:
+    if not isinstance(written, dict) or not written or not all(isinstance(key, str) for key in written):
+        message = f"a rule is a mapping from its name to its arguments, not {written!r}"
+        parsed.problems.append(Problem(path, "BAD_RULE", message, "{not_null: tailnum}"))
+        return
+    names = [key for key in written if key not in COMMON]
+    unknown = [name for name in names if name not in REGISTRY]
+    for name in unknown:
+        message = f"unknown rule {name!r}; known are: {', '.join(sorted(REGISTRY))}"
+        parsed.problems.append(Problem((*path, name), "UNKNOWN_RULE", message, did_you_mean(name, REGISTRY)))
+    if unknown:
+        return
+    if len(names) != 1:
+        message = f"a rule has exactly one name; this one has {', '.join(names) or 'none'}"
+        parsed.problems.append(Problem(path, "BAD_RULE", message, "make each a rule of its own"))
+        return
+    cls = REGISTRY[names[0]]
+    common = {key: value for key, value in written.items() if key != names[0]}
+    arguments = _arguments(cls, written[names[0]], (*path, names[0]), parsed)
+    if arguments is not None:
+        build(cls, {**common, **arguments}, (*path, names[0]), parsed)
+
+
+def _arguments(cls: type[Rule], value: Any, path: Path, parsed: Parsed) -> dict[str, Any] | None:
+    """Return the named arguments of the short form: a mapping as it is, a list or single value by position."""
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value):
+            return value
+        parsed.problems.append(
+            Problem(path, "BAD_ARGUMENT", f"names of arguments are texts, not {list(value)!r}", cls.example)
+        )
+        return None
+    names = cls.positional
+    if names[-1].startswith("*"):
+        return {names[-1][1:]: value if isinstance(value, list) else [value]}
+    values = value if isinstance(value, list) else [value]
+    if len(values) > len(names):
+        message = f"{cls.kind} takes {', '.join(names)} in this order; {len(values)} values were given"
+        parsed.problems.append(Problem(path, "BAD_ARGUMENT", message, cls.example))
+        return None
+    return dict(zip(names, values, strict=False))
+
+
+def build(
+    cls: type[Rule], arguments: dict[str, Any], path: Path, parsed: Parsed, *, names: Mapping[str, str] | None = None
+) -> None:
+    """Make one rule, or note everything that is wrong with its arguments.
+
+    Args:
+        cls: The rule.
+        arguments: Its arguments by field.
+        path: Its place.
+        parsed: Takes the rule, or the problems.
+        names: Field -> name that the author used, where it differs.
+    """
+    try:
+        rule = cls.model_validate(arguments)
+    except ValidationError as error:
+        shown = names or {}
+        parsed.problems += [
+            _problem(cls, fault, path, shown) for fault in error.errors(include_url=False, include_context=False)
+        ]
+        return
+    if isinstance(rule, TableRule) and isinstance(rule, Bounds) and not rule.bounded and not rule.gx_type:
+        parsed.problems.append(
+            Problem(path, "BAD_ARGUMENT", f"{cls.kind} needs min, max or both: without, it cannot fail", cls.example)
+        )
+        return
+    problems = _expression_problems(rule, path)
+    parsed.problems += problems
+    if not problems:
+        parsed.add(rule, path)
+
+
+def _problem(cls: type[Rule], fault: Any, path: Path, names: Mapping[str, str]) -> Problem:
+    place = [
+        part
+        for part in fault["loc"]
+        if isinstance(part, int) or part in cls.model_fields or fault["type"] == "extra_forbidden"
+    ]
+    name = str(names.get(str(place[0]), place[0])) if place else ""
+    valid = [
+        n
+        for n in cls.model_fields
+        if n not in ("gx_type", "condition_parser") and (n != "mostly" or issubclass(cls, RowRule))
+    ]
+    if fault["type"] == "extra_forbidden":
+        message = f"{cls.kind} has no argument {name!r}; valid are: {', '.join(names.get(n, n) for n in valid)}"
+        return Problem((*path, name), "UNKNOWN_ARGUMENT", message, did_you_mean(name, valid) or cls.example)
+    if fault["type"] == "missing":
+        return Problem(path, "MISSING_ARGUMENT", f"{cls.kind} needs {name}", cls.example)
+    message = fault["msg"].removeprefix("Value error, ")
+    if not place:
+        return Problem(path, "BAD_ARGUMENT", f"{cls.kind}: {message}", cls.example)
+    received = f"; got {fault['input']!r}"[:120]
+    return Problem((*path, name, *place[1:]), "BAD_ARGUMENT", f"{name} of {cls.kind}: {message}{received}", cls.example)
+
+
+def _expression_problems(rule: Rule, path: Path, columns: Mapping[str, str] | None = None) -> list[Problem]:
+    """Read the SQL of a rule, where it has any; the SQL library is loaded only then."""
+    checks: list[tuple[str, Any]] = []
+    if rule.row_condition is not None:
+        checks.append(("row_condition", rule.row_condition))
+    expression = getattr(rule, "expression", None)
+    if expression is not None:
+        checks.append(("expression", expression))
+    if not checks:
+        return []
+    from airflow_dataops.core.dq_gate.row_conditions import compile_row_condition
+
+    problems = []
+    for name, text in checks:
+        try:
+            compile_row_condition(text, rule.condition_parser if name == "row_condition" else "sql", columns)
+        except SpecError as error:
+            problems.append(Problem((*path, name), error.code, f"{rule.kind}: {error.message}", error.hint))
+    return problems
+
+
+def check_columns(
+    rules: Sequence[Rule], columns: Mapping[str, str], paths: Mapping[str, Path] | None = None
+) -> list[Problem]:
+    """Return what is wrong with rules on a table of known columns: unknown columns, values of another type, conditions.
+
+    Args:
+        rules: Rules with their ids.
+        columns: Column -> canonical type.
+        paths: Rule id -> its place, of :class:`Parsed`; the id itself when omitted.
+    """
+    problems = []
+    for rule in rules:
+        path = (paths or {}).get(rule.id, ("rules", rule.id))
+        unknown = [name for name in rule.reads() if name not in columns]
+        for name in unknown:
+            listed = ", ".join(list(columns)[:30]) + (" …" if len(columns) > 30 else "")
+            message = f"rule {rule.id!r}: the table has no column {name!r}; it has: {listed or 'none'}"
+            problems.append(Problem(path, "UNKNOWN_COLUMN", message, did_you_mean(name, columns)))
+        if not unknown:
+            faults = [
+                Problem(path, "BAD_ARGUMENT_TYPE", f"rule {rule.id!r}: {fault}") for fault in rule.type_faults(columns)
+            ]
+            problems += faults + _expression_problems(rule, path, columns)
+    return problems
