@@ -57,10 +57,11 @@ def main() -> int:
         if names:
             print("stale, run tools/reference.py:", *names, sep="\n  ")
         return int(bool(names))
+    wanted = pages()
     PAGES.mkdir(parents=True, exist_ok=True)
     for path in PAGES.glob("*.md"):
         path.unlink()
-    for path, text in pages().items():
+    for path, text in wanted.items():
         path.write_text(text, encoding="utf-8")
     return 0
 
