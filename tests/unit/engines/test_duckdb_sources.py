@@ -12,13 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
-from sqlglot import parse_one
+from sqlglot import exp, parse_one
 
 from airflow_dataops.core.errors import InputError, SpecError
 from airflow_dataops.core.tables import CsvOptions, SourceSpec
 from airflow_dataops.engines.duckdb import DuckDBEngine
 
 ROW = "_dataops_source_row"
+
+
+def query(sql: str) -> exp.Query:
+    tree = parse_one(sql, dialect="duckdb")
+    assert isinstance(tree, exp.Query)
+    return tree
 
 
 @pytest.fixture
@@ -36,10 +42,8 @@ def read(engine: DuckDBEngine, tmp_path: Path) -> Callable[..., tuple[Any, list[
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         info = engine.open_source(SourceSpec(path=str(path), **source), "v", decoded=str(tmp_path / "decoded"))
-        good = engine.rows(
-            parse_one(f"SELECT * EXCLUDE (_dataops_source_file) FROM v ORDER BY {ROW}", dialect="duckdb")
-        )
-        bad = engine.rows(parse_one(f"SELECT {ROW}, line, reason FROM v_rejected ORDER BY {ROW}", dialect="duckdb"))
+        good = engine.rows(query(f"SELECT * EXCLUDE (_dataops_source_file) FROM v ORDER BY {ROW}"))
+        bad = engine.rows(query(f"SELECT {ROW}, line, reason FROM v_rejected ORDER BY {ROW}"))
         return info, good, bad
 
     return run
@@ -58,7 +62,7 @@ def test_a_row_of_a_parquet_source_says_where_it_was(engine: DuckDBEngine, tmp_p
     parquet(tmp_path / "t/month=1/a.parquet", x=[7, 8])
     parquet(tmp_path / "t/month=2/b.parquet", x=[9])
     info = opened(engine, tmp_path / "t", tmp_path)
-    rows = engine.rows(parse_one("SELECT * FROM v ORDER BY x"))
+    rows = engine.rows(query("SELECT * FROM v ORDER BY x"))
     assert info.columns == {"x": "bigint", "month": "bigint"}
     assert [(r["x"], r["month"], r["_dataops_source_file"], r[ROW]) for r in rows] == [
         (7, 1, f"{tmp_path}/t/month=1/a.parquet", 0),
@@ -70,7 +74,7 @@ def test_a_row_of_a_parquet_source_says_where_it_was(engine: DuckDBEngine, tmp_p
 def test_a_partition_keeps_its_text_when_types_say_so(engine: DuckDBEngine, tmp_path: Path) -> None:
     parquet(tmp_path / "t/month=01/a.parquet", x=[7])
     opened(engine, tmp_path / "t", tmp_path, types={"month": "string"})
-    assert engine.rows(parse_one("SELECT month FROM v")) == [{"month": "01"}]
+    assert engine.rows(query("SELECT month FROM v")) == [{"month": "01"}]
 
 
 def test_types_of_parquet_columns_cannot_be_declared(engine: DuckDBEngine, tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ def test_a_column_may_be_missing_in_some_files(engine: DuckDBEngine, tmp_path: P
     parquet(tmp_path / "t/a.parquet", x=[1])
     parquet(tmp_path / "t/b.parquet", x=[2], y=["new"])
     opened(engine, tmp_path / "t", tmp_path)
-    assert engine.rows(parse_one("SELECT x, y FROM v ORDER BY x")) == [{"x": 1, "y": None}, {"x": 2, "y": "new"}]
+    assert engine.rows(query("SELECT x, y FROM v ORDER BY x")) == [{"x": 1, "y": None}, {"x": 2, "y": "new"}]
 
 
 def test_files_that_disagree_on_a_type_are_both_named(engine: DuckDBEngine, tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_csv_files_with_other_columns_are_united(engine: DuckDBEngine, tmp_path:
     (tmp_path / "t/1.csv").write_text("a,b\n1,2\n")
     (tmp_path / "t/2.csv").write_text("b,a,c\n20,10,30\n")
     opened(engine, tmp_path / "t", tmp_path, format="csv")
-    rows = engine.rows(parse_one("SELECT a, b, c FROM v ORDER BY a"))
+    rows = engine.rows(query("SELECT a, b, c FROM v ORDER BY a"))
     assert rows == [{"a": "1", "b": "2", "c": None}, {"a": "10", "b": "20", "c": "30"}]
 
 
@@ -245,7 +249,7 @@ def test_compressed_text_and_its_truncation(
     read: Callable[..., Any], ending: str, pack: Callable[[bytes], bytes]
 ) -> None:
     content = pack(b"".join(b"line %d\n" % n for n in range(5000)))
-    info, good, _ = read(f"a.log{ending}", content, format="text")
+    _, good, _ = read(f"a.log{ending}", content, format="text")
     assert len(good) == 5000
     with pytest.raises(InputError, match="cannot be read") as caught:
         read(f"a.log{ending}", content[: len(content) // 2], format="text")
@@ -302,7 +306,7 @@ def test_delta_with_odd_partition_values(engine: DuckDBEngine, tmp_path: Path) -
     write_deltalake(tmp_path / "d", table, partition_by=["p"])
     write_deltalake(tmp_path / "d", pa.table({"a": [4], "p": ["z"], "new": [1.5]}), mode="append", schema_mode="merge")
     info = opened(engine, tmp_path / "d", tmp_path, format="delta")
-    rows = engine.rows(parse_one("SELECT a, p, new FROM v ORDER BY a"))
+    rows = engine.rows(query("SELECT a, p, new FROM v ORDER BY a"))
     assert [(r["a"], r["p"], r["new"]) for r in rows] == [
         (1, "x y", None),
         (2, "ü/%=é", None),
@@ -315,7 +319,7 @@ def test_delta_with_odd_partition_values(engine: DuckDBEngine, tmp_path: Path) -
 def test_an_empty_delta_table_has_its_columns(engine: DuckDBEngine, tmp_path: Path) -> None:
     write_deltalake(tmp_path / "d", pa.table({"a": pa.array([], pa.int64())}))
     assert opened(engine, tmp_path / "d", tmp_path, format="delta").columns == {"a": "bigint"}
-    assert engine.rows(parse_one("SELECT a FROM v")) == []
+    assert engine.rows(query("SELECT a FROM v")) == []
 
 
 def test_no_delta_table(engine: DuckDBEngine, tmp_path: Path) -> None:
