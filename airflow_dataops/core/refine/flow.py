@@ -37,7 +37,7 @@ class Stage:
         rows_in: Rows that came to it.
         exits: What left the stream here.
         rows_out: Rows that went on.
-        ok: Whether the step succeeded.
+        ok: Whether the step succeeded, and the gate did not stop the run.
     """
 
     task: str
@@ -99,7 +99,8 @@ def row_flow(steps: Mapping[str, JobResult]) -> RowFlow:
         came = max(current, step.rows.read) if step.job == "refine" and step.status == "ok" else current
         arrival = _next_arrival(list(steps.values())[place + 1 :])
         exits, left = _leave(step, came, arrival)
-        stages.append(Stage(task, step.job, came, exits, left, step.status == "ok"))
+        held = step.status == "ok" and getattr(step, "verdict", "") != "failed"
+        stages.append(Stage(task, step.job, came, exits, left, held))
         current = left
     return RowFlow(read, tuple(stages))
 

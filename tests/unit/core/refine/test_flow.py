@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.refine.flow import Exit, row_flow
 from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.tables import JobResult, RowCounts
@@ -62,6 +63,11 @@ def test_a_failed_step_lets_nothing_out_and_nothing_is_written() -> None:
     flow = row_flow({"gate": step("dq_gate", read=100, quarantined=3), "refine": step("refine", status="failed")})
     assert flow.stages[1].exits == ()
     assert flow.written == 0
+
+
+def test_a_gate_that_stopped_the_run_is_not_ok() -> None:
+    gate = GateResult(task="gate", run=RUN, verdict="failed", rows=RowCounts(read=100, quarantined=40))
+    assert [s.ok for s in row_flow({"gate": gate}).stages] == [False]
 
 
 def test_no_steps_are_no_rows() -> None:
