@@ -37,6 +37,14 @@ def project(tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """Return a project as `dataops new` makes it."""
+    done = dataops(["new", "bronze_to_silver", "sample"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
 @pytest.mark.airflow
 @pytest.mark.parametrize("page", sorted({block.page for block in of("python")}), ids=str)
 def test_the_python_of_a_page_runs(page: Path, project: Path) -> None:
@@ -56,20 +64,22 @@ def test_the_python_of_a_page_runs(page: Path, project: Path) -> None:
 @pytest.mark.parametrize(
     "block", [block for block in of("yaml") if re.search(r"^kind:", block.text, re.MULTILINE)], ids=place
 )
-def test_a_pipeline_passes_its_check(block: Block, project: Path) -> None:
+def test_a_pipeline_passes_its_check(block: Block, fresh: Path) -> None:
     name = re.search(r"^name: *(\S+)", block.text, re.MULTILINE)
     assert name is not None
-    path = project / f"{name[1]}.yaml"
+    path = fresh / f"{name[1]}.yaml"
     path.write_text(block.text, encoding="utf-8")
-    done = dataops(["check", path.name], project)
+    done = dataops(["check", path.name], fresh)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("block", [block for block in of("console") if "$ dataops" in block.text], ids=place)
-def test_the_commands_of_a_page_succeed(block: Block, project: Path) -> None:
-    for line in block.text.splitlines():
+@pytest.mark.parametrize("page", sorted({block.page for block in of("console") if "$ dataops" in block.text}), ids=str)
+def test_the_commands_of_a_page_succeed(page: Path, project: Path, tmp_path: Path) -> None:
+    folder = tmp_path if "tutorial" in page.parts else project
+    lines = [line for block in of("console") if block.page == page for line in block.text.splitlines()]
+    for line in lines:
         if line.startswith("$ dataops "):
-            done = dataops(shlex.split(line.removeprefix("$ dataops "), comments=True), project)
+            done = dataops(shlex.split(line.removeprefix("$ dataops "), comments=True), folder)
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
