@@ -97,6 +97,8 @@ class GateResult(JobResult):
         rules: Every rule's outcome, in the author's order.
         columns: Nulls of each column of the table.
         quarantine_uri: Where the bad rows are (staged or committed); None where there are none.
+        fingerprint: Digest of the source that was checked; a later step refuses a source with another one, since rows are named by
+            their place in it.
     """
 
     job: Literal["dq_gate"] = "dq_gate"
@@ -105,3 +107,10 @@ class GateResult(JobResult):
     rules: list[RuleOutcome] = []
     columns: list[ColumnProfile] = []
     quarantine_uri: str | None = None
+    fingerprint: str | None = None
+
+    def to_gx_dict(self) -> dict[str, Any]:
+        """Return the result in the shape of Great Expectations' validation result (1.x)."""
+        from airflow_dataops.core.dq_gate.gx_result import to_gx
+
+        return to_gx(self)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_dataops.core.dq_gate.plan import GatePlan
 from airflow_dataops.core.dq_gate.rule import Context, RowRule, Rule, TableRule
 from airflow_dataops.core.dq_gate.spec import OnFailure, RuleOutcome, Verdict
 
@@ -32,6 +33,28 @@ class Counts:
     total: int
     evaluated: int
     unexpected: int
+
+
+def outcomes(plan: GatePlan, seen: Mapping[str, Any], repeats: Mapping[str, Repeats]) -> list[RuleOutcome]:
+    """Return the outcome of every rule, in the author's order.
+
+    Args:
+        plan: The gate.
+        seen: The one row of its fused select.
+        repeats: Name of a key -> what its group-by saw.
+    """
+    made = []
+    for check in plan.checks:
+        repeated = repeats[check.key.name] if check.key else Repeats()
+        if isinstance(check.rule, TableRule):
+            values = {name: seen[alias] for name, alias in check.values.items()}
+            if check.key:
+                values["distinct"] = seen[check.key.present] - repeated.rows + repeated.keys
+            made.append(table_outcome(check.rule, values, plan.context, seen[plan.rows]))
+        elif isinstance(check.rule, RowRule) and check.total and check.evaluated:
+            unexpected = seen[check.unexpected] if check.unexpected else repeated.rows
+            made.append(row_outcome(check.rule, Counts(seen[check.total], seen[check.evaluated], int(unexpected or 0))))
+    return made
 
 
 def row_outcome(rule: RowRule, counts: Counts) -> RuleOutcome:
@@ -113,13 +136,14 @@ class Policy:
 
 
 def puts_aside(outcome: RuleOutcome, policy: Policy) -> bool:
-    """Return whether the rows that break a rule are put aside: those of critical row rules, whether or not ``mostly`` is reached."""
-    return (
-        policy.on_failure == "quarantine"
-        and outcome.row_rule
-        and outcome.severity == "critical"
-        and outcome.unexpected > 0
-    )
+    """Return whether the rows that break a rule are kept in the quarantine.
+
+    A gate that quarantines puts aside what breaks a critical row rule, whether or not ``mostly`` is reached. A gate that fails keeps the
+    rows that made it fail, for the person who looks into it.
+    """
+    if not outcome.row_rule or outcome.severity != "critical" or outcome.unexpected == 0:
+        return False
+    return policy.on_failure == "quarantine" or (policy.on_failure == "fail" and not outcome.passed)
 
 
 def decide(
@@ -145,17 +169,17 @@ def decide(
         elif policy.on_failure == "fail" or not outcome.row_rule or outcome.id in strict:
             failed.append(line)
     aside = []
-    if quarantined:
+    if quarantined and policy.on_failure == "quarantine":
         share = quarantined / rows
         text = f"{quarantined} of {rows} rows ({_percent(share)}) break critical rules and are put aside"
-        if policy.on_failure == "quarantine" and share > policy.max_quarantine_ratio:
+        if share > policy.max_quarantine_ratio:
             failed.insert(0, f"{text}; at most {_percent(policy.max_quarantine_ratio)} may be (max_quarantine_ratio)")
         else:
             aside.append(text)
     verdict: Verdict = "passed"
     if failed:
         verdict = "failed"
-    elif quarantined and policy.on_failure == "quarantine":
+    elif aside:
         verdict = "quarantined"
     elif warned:
         verdict = "warned"

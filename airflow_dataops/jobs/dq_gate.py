@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate's job: check one table, put bad rows aside, say what was found."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from airflow_dataops.core.dq_gate.bad_rows import Rejected
+from airflow_dataops.core.dq_gate.parse import check_columns, parse_all
+from airflow_dataops.core.dq_gate.plan import GatePlan, KeyPlan, build_plan
+from airflow_dataops.core.dq_gate.problems import raise_problems
+from airflow_dataops.core.dq_gate.rule import Context, Rule
+from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec, RuleOutcome, Verdict
+from airflow_dataops.core.dq_gate.verdict import Policy, Repeats, decide, decode_outcome, outcomes, puts_aside
+from airflow_dataops.core.errors import GateFailed, SpecError
+from airflow_dataops.core.tables import ColumnProfile, RowCounts
+from airflow_dataops.engines.base import Engine
+from airflow_dataops.jobs.dq_gate_rows import Aside, commit, count_repeats, examples, put_aside
+from airflow_dataops.jobs.dq_gate_table import CheckedTable, open_table, slice_test, take_out
+from airflow_dataops.jobs.engines import engine_for
+from airflow_dataops.jobs.process import Progress, main
+from airflow_dataops.jobs.timing import Timer
+
+log = logging.getLogger(__name__)
+
+
+def run(spec: GateSpec, *, secrets: Mapping[str, str] | None = None, progress: Progress | None = None) -> GateResult:
+    """Check a table.
+
+    Args:
+        spec: What to check, and what becomes of failures.
+        secrets: Reference -> value, for the salts of masks.
+        progress: Told one line at a time what is being done.
+
+    Returns:
+        What was found. A gate that did not pass has the verdict ``failed`` and an error; nothing is raised for that.
+
+    Raises:
+        SpecError: The rules are wrong, or do not fit the table; all faults at once.
+        InputError: The source is missing, empty, broken or of another schema.
+    """
+    tell = progress or log.info
+    timer = Timer()
+    rules = _rules(spec)
+    with engine_for(spec) as engine:
+        with timer("open"):
+            tell(f"opening {spec.source.path if spec.source else 'the staged table'}")
+            table = open_table(engine, spec)
+            raise_problems(check_columns(rules, table.columns))
+            end = spec.run.interval_end
+            context = Context(table.columns, end.astimezone(UTC) if end else None)
+            plan = build_plan(rules, context, slice_test=slice_test(spec, table.columns))
+        tell(f"checking {len(rules)} rules")
+        with timer("scan"):
+            seen = engine.rows(plan.fused)[0]
+        with timer("keys"):
+            repeats = _repeats(engine, plan, seen)
+        gate = _Gate(spec, engine, table, plan, dict(secrets or {}), seen[plan.rows])
+        return gate.conclude(_with_decode(spec, gate, outcomes(plan, seen, repeats)), seen, timer, tell)
+
+
+class _Gate:
+    """What the steps after the scan share."""
+
+    def __init__(
+        self, spec: GateSpec, engine: Engine, table: CheckedTable, plan: GatePlan, secrets: dict[str, str], rows: int
+    ) -> None:
+        self.spec, self.engine, self.table, self.plan, self.secrets = spec, engine, table, plan, secrets
+        self.policy = Policy(spec.on_failure, spec.max_quarantine_ratio)
+        self.checked = rows
+        self.total = rows + table.info.rejected
+
+    def conclude(self, found: list[RuleOutcome], seen: Mapping[str, Any], timer: Timer, tell: Progress) -> GateResult:
+        """Put bad rows aside, decide, and commit what the verdict asks for."""
+        with timer("bad_rows"):
+            aside = self._put_aside(found, tell)
+        with timer("examples"):
+            found = examples(self.engine, self.spec, self.plan, found, aside, self.secrets)
+        verdict, reasons = decide(
+            found, [check.rule for check in self.plan.checks], self.policy, rows=self.total, quarantined=aside.rows
+        )
+        with timer("commit"):
+            written = 0
+            if verdict == "quarantined" and self.table.manifest is not None:
+                written = take_out(self.engine, self.spec, self.table.manifest, aside.staged)
+            uri = commit(self.spec, aside, committed=self.spec.commit_quarantine or verdict == "failed")
+        tell(f"{verdict}: {sum(1 for outcome in found if not outcome.passed)} of {len(found)} rules do not hold")
+        return self._result(found, seen, verdict, reasons, aside, uri, written, timer)
+
+    def _put_aside(self, found: Sequence[RuleOutcome], tell: Progress) -> Aside:
+        wanted = {outcome.id for outcome in found if puts_aside(outcome, self.policy)}
+        broken = [check for check in self.plan.checks if check.rule.id in wanted]
+        rejected = None
+        if self.table.info.rejected and self.spec.on_failure != "warn":
+            rejected = Rejected(self.table.rejected, with_text=not self._masked())
+        if broken or rejected:
+            tell(f"putting aside the rows that break {len(broken) + bool(rejected)} rules")
+        return put_aside(self.engine, self.spec, self.plan, broken, rejected, self.secrets)
+
+    def _masked(self) -> bool:
+        return bool(self.spec.masks) and self.spec.quarantine.mask == "inherit"
+
+    def _result(
+        self,
+        found: list[RuleOutcome],
+        seen: Mapping[str, Any],
+        verdict: Verdict,
+        reasons: list[str],
+        aside: Aside,
+        uri: str | None,
+        written: int,
+        timer: Timer,
+    ) -> GateResult:
+        nulls = self.plan.nulls
+        error = _failure(self.spec, found, reasons).to_dict() if verdict == "failed" else None
+        return GateResult(
+            task=self.spec.task,
+            run=self.spec.run,
+            status="failed" if error else "ok",
+            error=error,
+            verdict=verdict,
+            reasons=reasons,
+            rules=found,
+            columns=[
+                ColumnProfile(name=name, type=kind, rows=self.checked, nulls=self.checked - seen[nulls[name]])
+                for name, kind in self.table.columns.items()
+            ],
+            rows=RowCounts(read=self.total, quarantined=aside.rows, written=written),
+            quarantine_uri=uri,
+            fingerprint=self.table.info.fingerprint,
+            bytes_read=self.table.info.bytes,
+            bytes_written=aside.bytes,
+            seconds=timer.seconds(),
+            versions=self.engine.versions(),
+        )
+
+
+def explain(spec: GateSpec, columns: Mapping[str, str]) -> list[str]:
+    """Return the SQL that a gate runs on a table of known columns; nothing is read.
+
+    Args:
+        spec: The gate.
+        columns: Column -> canonical type.
+    """
+    from airflow_dataops.core.dq_gate.explain import gate_sql
+
+    rules = _rules(spec)
+    raise_problems(check_columns(rules, columns))
+    return gate_sql(rules, columns, run=spec.run, slice_test=slice_test(spec, columns))
+
+
+def _rules(spec: GateSpec) -> list[Rule]:
+    parsed = parse_all(spec.suite, spec.rules)
+    raise_problems(parsed.problems)
+    if not parsed.rules:
+        raise SpecError(
+            f"gate {spec.task!r} has no rule, so that it could not fail",
+            hint="give it a suite, or rules such as {row_count: {min: 1}}",
+            code="GATE_WITHOUT_RULES",
+        )
+    return parsed.rules
+
+
+def _with_decode(spec: GateSpec, gate: _Gate, found: list[RuleOutcome]) -> list[RuleOutcome]:
+    rejected = gate.table.info.rejected
+    return [decode_outcome(gate.checked, rejected, spec.on_failure), *found] if rejected else found
+
+
+def _repeats(engine: Engine, plan: GatePlan, seen: Mapping[str, Any]) -> dict[str, Repeats]:
+    """Group each key once; a key of which a part is known to be unique over all rows needs no look."""
+    unique: list[KeyPlan] = []
+    found: dict[str, Repeats] = {}
+    for key in plan.keys:
+        found[key.name] = Repeats() if plan.implied(key, unique) else count_repeats(engine, key)
+        if found[key.name].rows == 0 and seen[key.present] == seen[plan.rows]:
+            unique.append(key)
+    return found
+
+
+def _failure(spec: GateSpec, found: Sequence[RuleOutcome], reasons: Sequence[str]) -> GateFailed:
+    failed = [outcome.id for outcome in found if not outcome.passed and outcome.severity == "critical"]
+    return GateFailed(
+        f"gate {spec.task!r} failed: {reasons[0]}" + (f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""),
+        hint="look at the rows that were put aside, mend the source or the rule, and run it again; nothing was published",
+        details={"rules": failed, "reasons": list(reasons)},
+    )
+
+
+def run_gate(
+    suite: dict[str, Any] | list[Any] | str | Path,
+    data: Any,
+    *,
+    engine: str = "duckdb",
+    quarantine: str | Path | None = None,
+) -> GateResult:
+    """Check a table or a data frame, without a lake, a run or Airflow.
+
+    Args:
+        suite: A Great Expectations suite as a dict, its file, or a list of rules in the short form.
+        data: Path of a table (Parquet, CSV, JSON lines, Delta), or a frame of pandas, Polars or PyArrow.
+        engine: ``duckdb``.
+        quarantine: Parquet file for the rows that break critical rules; None keeps none, and a critical rule that fails fails the gate.
+
+    Returns:
+        What was found; ``to_gx_dict()`` gives it in Great Expectations' shape.
+
+    Raises:
+        SpecError: The suite or the arguments are wrong.
+        InputError: The data cannot be read.
+    """
+    from airflow_dataops.jobs.dq_gate_frames import check_frame
+
+    return check_frame(run, suite, data, engine=engine, quarantine=quarantine)
+
+
+__all__ = ["explain", "run", "run_gate"]
+
+if __name__ == "__main__":
+    raise SystemExit(main(GateSpec, run))
