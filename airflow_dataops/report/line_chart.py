@@ -15,6 +15,7 @@ from airflow_dataops.report.svg import Drawing, number
 
 WIDTH, HEIGHT = 340.0, 168.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 12.0, 12.0, 28.0
+_CROWD = 60
 _TONES = {"passed": "good", "warned": "warn", "quarantined": "warn", "failed": "bad"}
 
 
@@ -59,15 +60,16 @@ def line_chart(ident: str, title: str, dots: Sequence[Dot], *, label: Callable[[
     _dates(drawing, dots)
     for path in _paths([(x, dot.amount) for x, dot in zip(places, dots, strict=True)], top):
         drawing.add("path", kind="series", d=path)
+    small = 3.4 if len(dots) <= _CROWD else 2.0
     for position, (x, dot) in enumerate(zip(places, dots, strict=True)):
-        marker(drawing, x, _y(dot.amount or 0.0, top), dot.verdict, tip=dot.tip, last=position == len(dots) - 1)
+        size = small if position < len(dots) - 1 else 5.0
+        marker(drawing, x, _y(dot.amount or 0.0, top), dot.verdict, tip=dot.tip, size=size)
     return drawing.markup()
 
 
-def marker(drawing: Drawing, x: float, y: float, verdict: str, *, tip: str | None = None, last: bool = False) -> None:
-    """Draw the mark of a verdict: a dot, a triangle, a diamond or a cross; larger for the run of the page."""
-    r = 5.0 if last else 3.4
-    kind = f"mark {_TONES[verdict]}" + (" last" if last else "")
+def marker(drawing: Drawing, x: float, y: float, verdict: str, *, tip: str | None = None, size: float = 3.4) -> None:
+    """Draw the mark of a verdict: a dot, a triangle, a diamond or a cross."""
+    r, kind = size, f"mark {_TONES[verdict]}"
     n = number
     if verdict == "passed":
         drawing.add("circle", tip=tip, kind=kind, cx=x, cy=y, r=r)

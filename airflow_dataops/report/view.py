@@ -14,7 +14,7 @@ from airflow_dataops.core.refine.summary import StepResult, read_step
 from airflow_dataops.core.tables import ColumnProfile
 from airflow_dataops.report import text
 
-MOST_RULES, MOST_COLUMNS, MOST_REASONS, MOST_POINTS = 200, 300, 12, 120
+MOST_RULES, MOST_COLUMNS, MOST_REASONS = 200, 300, 12
 MOST_EXAMPLES, MOST_EXAMPLE_ROWS, MOST_EXAMPLE_COLUMNS = 40, 10, 40
 _WEIGHT = {"critical": 0, "warning": 1, "info": 2}
 
@@ -125,7 +125,7 @@ def points_of(run: RunResult, history: Sequence[Point]) -> list[Point]:
     """Return the earlier runs and this one, oldest first."""
     own = point_of(run)
     earlier = [point for point in history if point.key != run.run.key]
-    return [*sorted(earlier, key=lambda p: p.moment), *([own] if own else [])][-MOST_POINTS:]
+    return [*sorted(earlier, key=lambda p: p.moment), *([own] if own else [])]
 
 
 def hints_of(steps: dict[str, StepResult]) -> list[str]:

@@ -28,7 +28,11 @@ def kinds(root: ET.Element, start: str) -> list[ET.Element]:
 def test_each_run_has_a_mark_that_says_what_it_is() -> None:
     marks = kinds(chart([1, 2, 3]), "mark")
     assert [mark.findtext("title") for mark in marks] == ["run 0", "run 1", "run 2"]
-    assert [("last" in (mark.get("class") or "")) for mark in marks] == [False, False, True]
+    assert [mark.get("r") for mark in marks] == ["3.4", "3.4", "5"], "the run of the page is the large one"
+
+
+def test_many_marks_are_smaller_so_that_the_line_stays_visible() -> None:
+    assert kinds(chart([1.0] * 200), "mark")[0].get("r") == "2"
 
 
 def test_verdicts_differ_in_shape_not_only_in_colour() -> None:
