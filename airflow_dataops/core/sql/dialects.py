@@ -94,6 +94,15 @@ def _duck_replace(text: exp.Expression, pattern: exp.Expression, by: exp.Express
     return call("REGEXP_REPLACE", text, pattern, by, exp.Literal.string("g"))
 
 
+WHITE_SPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+_ENDS = exp.Literal.string(f"^[{WHITE_SPACE}]|[{WHITE_SPACE}]$")
+
+
+def _strip(value: exp.Expression, needed: exp.Expression) -> exp.Expression:
+    trimmed = exp.Trim(this=value, expression=exp.Literal.string(WHITE_SPACE), position="BOTH")
+    return exp.Case(ifs=[exp.If(this=needed, true=trimmed)], default=value.copy())
+
+
 PINS: dict[str, Pin] = {
     "regex": Pin("RE2 against Java; neither is anchored", lambda *a: call("REGEXP_MATCHES", *a), _spark_rlike),
     "regex_extract": Pin(
@@ -155,6 +164,11 @@ PINS: dict[str, Pin] = {
         "seconds since 1970-01-01 UTC as a double",
         lambda value: call("EPOCH", value),
         lambda value: plain_cast(plain_cast(value, "TIMESTAMPTZ"), "DOUBLE"),
+    ),
+    "strip": Pin(
+        "white space at both ends, as Unicode has it; TRIM alone takes spaces only, and a long list of characters slowly",
+        lambda value: _strip(value, call("REGEXP_MATCHES", value.copy(), _ENDS)),
+        lambda value: _strip(value, _spark_rlike(value.copy(), _ENDS)),
     ),
     "starts_with": Pin("another name", *_function("STARTS_WITH", "STARTSWITH")),
     "ends_with": Pin("another name", *_function("ENDS_WITH", "ENDSWITH")),

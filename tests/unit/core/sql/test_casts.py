@@ -17,6 +17,9 @@ from airflow_dataops.core.sql import casts
 from airflow_dataops.core.sql.dialects import render
 from airflow_dataops.core.sql.types import parse_type
 
+CONNECTION = duckdb.connect()
+CONNECTION.execute("set TimeZone = 'UTC'")
+
 TEXTS = {
     "integer": {
         "2": 2, "2.0": 2, "2.": 2, " 2 ": 2, "+2": 2, "-7": -7, "2.5": None, "1e3": None, "1_000": None,
@@ -50,12 +53,10 @@ AS_TEXT = ("date", "timestamp", "timestamptz", "decimal(5, 2)")
 
 def _cast(value: str, source: str, to: str, strict: bool = False) -> Any:
     tree = (casts.strict_cast if strict else casts.try_cast)(exp.column("x", quoted=True), source, to)
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        kind = render(parse_type(source), "duckdb")
-        inner = render(tree, "duckdb")
-        shown = f"cast({inner} as varchar)" if to in AS_TEXT else inner
-        row = connection.execute(f"select {shown} from (select cast(? as {kind}) as x)", [value]).fetchone()
+    kind = render(parse_type(source), "duckdb")
+    inner = render(tree, "duckdb")
+    shown = f"cast({inner} as varchar)" if to in AS_TEXT else inner
+    row = CONNECTION.execute(f"select {shown} from (select cast(? as {kind}) as x)", [value]).fetchone()
     assert row is not None
     return row[0]
 

@@ -11,7 +11,10 @@ import pytest
 from sqlglot import exp
 
 from airflow_dataops.core.errors import SpecError
-from airflow_dataops.core.sql.dialects import PINS, SETTINGS, expand, pin, plain_cast, render
+from airflow_dataops.core.sql.dialects import PINS, SETTINGS, WHITE_SPACE, expand, pin, plain_cast, render
+
+CONNECTION = duckdb.connect()
+CONNECTION.execute("set TimeZone = 'UTC'")
 
 
 def text(value: str) -> exp.Expression:
@@ -25,6 +28,10 @@ def number(value: float) -> exp.Expression:
 def moment(value: str, kind: str = "TIMESTAMPNTZ") -> exp.Expression:
     return plain_cast(text(value), kind)
 
+
+# As sqlglot escapes them for Spark.
+_WS = exp.Literal.string(WHITE_SPACE).sql("spark")[1:-1]
+_A = "\u3000\\t a b \\n"
 
 # Pin -> (arguments, DuckDB's answer, Spark's text).
 ROWS: dict[str, tuple[tuple[exp.Expression, ...], Any, str]] = {
@@ -65,6 +72,13 @@ ROWS: dict[str, tuple[tuple[exp.Expression, ...], Any, str]] = {
         1.5,
         "CAST(CAST(CAST('1970-01-01 00:00:01.5' AS TIMESTAMP_NTZ) AS TIMESTAMP) AS DOUBLE)",
     ),
+    "strip": (
+        (text("\u3000\t a b \n"),),
+        "a b",
+        f"CASE WHEN ('{_A}' RLIKE '^[{_WS}]|[{_WS}]\\\\z') THEN TRIM(BOTH '{_WS}' FROM '{_A}') ELSE '{_A}' END",
+    ),
+    "lowest": ((number(3), number(2)), [3], "SLICE(SORT_ARRAY(COLLECT_LIST(3)), 1, 2)"),
+    "quantile": ((number(3), number(0.5)), 3, "PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY 3)"),
     "starts_with": ((text("abc"), text("ab")), True, "STARTSWITH('abc', 'ab')"),
     "ends_with": ((text("abc"), text("bc")), True, "ENDSWITH('abc', 'bc')"),
     "raise": ((text("stop"),), duckdb.Error, "RAISE_ERROR('stop')"),
@@ -72,10 +86,9 @@ ROWS: dict[str, tuple[tuple[exp.Expression, ...], Any, str]] = {
 
 
 def _run(tree: exp.Expression) -> Any:
-    with duckdb.connect() as connection:
-        for name, value in SETTINGS["duckdb"].items():
-            connection.execute(f"set {name} = '{value}'")
-        row = connection.execute(f"select {render(tree, 'duckdb')}").fetchone()
+    for name, value in SETTINGS["duckdb"].items():
+        CONNECTION.execute(f"set {name} = '{value}'")
+    row = CONNECTION.execute(f"select {render(tree, 'duckdb')}").fetchone()
     assert row is not None
     return row[0]
 

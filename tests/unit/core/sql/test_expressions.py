@@ -16,6 +16,9 @@ from airflow_dataops.core.sql.dialects import render
 from airflow_dataops.core.sql.expressions import columns_of, parse_condition, parse_scalar, scalar_type
 from airflow_dataops.core.sql.functions import FUNCTIONS
 
+CONNECTION = duckdb.connect()
+CONNECTION.execute("set TimeZone = 'UTC'")
+
 COLUMNS = {
     "a": "integer", "b": "string", "d": "double", "ts": "timestamp", "tz": "timestamptz", "dt": "date", "ok": "boolean",
     "user": "struct<name: string, age: integer>", "Distance": "integer", "money": "decimal(10, 2)",
@@ -32,9 +35,7 @@ at = datetime.fromisoformat
 
 def run(text: str) -> Any:
     tree = parse_scalar(text, COLUMNS)
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        row = connection.execute(f"select {render(tree, 'duckdb')} from ({ROW})").fetchone()
+    row = CONNECTION.execute(f"select {render(tree, 'duckdb')} from ({ROW})").fetchone()
     assert row is not None
     return row[0]
 
@@ -227,14 +228,12 @@ def test_whatever_is_accepted_is_known_to_duckdb(text: str) -> None:
     tree, _ = _attempt(text)
     if tree is None:
         return
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        try:
-            connection.execute(f"select {render(tree, 'duckdb')} from ({ROW})").fetchall()
-        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
-            return  # the value, not the text, is at fault
-        except duckdb.Error as error:
-            pytest.fail(f"{text!r}: {error}")
+    try:
+        CONNECTION.execute(f"select {render(tree, 'duckdb')} from ({ROW})").fetchall()
+    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException):
+        return  # the value, not the text, is at fault
+    except duckdb.Error as error:
+        pytest.fail(f"{text!r}: {error}")
 
 
 @given(st.text(max_size=40))
