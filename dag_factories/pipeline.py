@@ -23,10 +23,11 @@ from dag_factories.specs import kinds, spec_of
 from dag_factories.specs.base import Path as Place
 from dag_factories.specs.base import PipelineSpec, Problem
 
-RAW: tuple[Check, ...] = (check_texts, check_name)
+RAW: tuple[Check, ...] = (check_texts,)
 """Checks of the file as it was read, whatever its types."""
 
 LIGHT: tuple[Check, ...] = (
+    check_name,
     check_schedule,
     check_routes,
     check_masks,
@@ -107,10 +108,10 @@ def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
     path = root / FILE_NAME
     document = read(path, shown or display(path))
     checked = validate(ProjectSpec, document.data)
-    problems = list(checked.problems) if document.data else []
     project = Project(root, checked.model or ProjectSpec(version=1), path)
-    problems += [problem for problem in check_project(project) if checked.model is not None]
-    found = _located(document, problems, checked.removed)
+    found = _located(document, checked.problems, ()) if document.data else []
+    if checked.model is not None:
+        found += _located(document, check_project(project), checked.removed)
     return LoadedProject(project, tuple(ordered([*document.findings, *found])), document.text)
 
 
@@ -177,12 +178,15 @@ def _kind_problem(kind: object) -> Problem:
 
 
 def _located(document: Document, problems: Iterable[Problem], removed: Sequence[Place]) -> list[Finding]:
-    """Turn problems into findings; those that only follow from a part that was left out are dropped."""
+    """Turn problems into findings; those that only follow from a part that is wrong as YAML or was left out are dropped."""
     found = []
+    broken = {(finding.line, finding.column) for finding in document.findings}
     for problem in problems:
-        if any(_touches(problem, path) for path in removed):
+        if any(_touches(problem, path) for path in removed) or (broken and problem.needs):
             continue
         at = document.find(problem.path, on_key=problem.on_key, offset=problem.offset)
+        if at in broken:
+            continue
         found.append(
             Finding(document.file, at.line, at.column, problem.severity, problem.code, problem.message, problem.hint)
         )

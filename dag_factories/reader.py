@@ -17,7 +17,7 @@ from dag_factories.positions import LINE_BREAK, Node, Position, Tree, key_text, 
 from dag_factories.project import ReadLimits
 
 # Where one of these stands, the text may hold a tag, or an alias, which the fast parser drops or copies without a word.
-_SUSPICIOUS = re.compile(r"(?:^|[\s,\[{(:-])[!&*]", re.MULTILINE)
+_SUSPICIOUS = re.compile(r"(?:^|[\s,\[{(:-])(?:[!&*]|<<\s*:)", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
@@ -107,7 +107,7 @@ class _Parsing:
             self.add(Position(1, 1), "NOT_A_MAPPING", message, "start it with version: 1 and kind: bronze_to_silver")
         elif _SUSPICIOUS.search(self.text) or not _within(data, self.limits.nodes, self.limits.depth):
             tree = self.structure()
-            data = _data(tree, tree.root) if self.findings and tree.root else data
+            data = self.rest(tree) if self.findings else data
         return self.result(data)
 
     def broken(self, reason: str) -> Document:
@@ -120,8 +120,13 @@ class _Parsing:
             found = re.search(r" at line (\d+) column (\d+)", reason)
             at = Position(int(found[1]), int(found[2])) if found else Position(1, 1)
             self.add(at, *_explain(re.sub(r" at (line|position) \d+( column \d+)?", "", reason), at, None, self.text))
-        within = tree.error is None and not any(finding.code.startswith("LIMIT_") for finding in self.findings)
-        return self.result(_data(tree, tree.root) if within and tree.root else None)
+        return self.result(self.rest(tree))
+
+    def rest(self, tree: Tree) -> Any:
+        """Return what can be read on with: nothing of a text that breaks off or is too large."""
+        if tree.error or tree.root is None or any(finding.code.startswith("LIMIT_") for finding in self.findings):
+            return None
+        return _data(tree, tree.root)
 
     def structure(self) -> Tree:
         """Look for what the fast parser hides: tags, repeated keys, further documents, aliases that grow, depth."""

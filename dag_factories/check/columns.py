@@ -46,9 +46,9 @@ def source_columns(context: Context) -> dict[str, str | None] | None:
     if source is None or context.target is None:
         return None
     path = context.project.table(source.path, context.target)
-    if "://" in path or any(ref.kind in SECRET_KINDS for ref in parse(path)):
-        return None
     try:
+        if "://" in path or any(ref.kind in SECRET_KINDS for ref in parse(path)):
+            return None
         return _columns(source, _RUN.sub("*", path))
     except (DataOpsError, OSError, ValueError, EOFError, csv.Error):
         return None  # a file that cannot be read is the run's to tell; a check of the YAML does not fail on data

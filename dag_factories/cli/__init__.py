@@ -26,6 +26,9 @@ COMMANDS: dict[str, str] = {
     "version": "print the versions of what does the work",
 }
 
+# Codes of errors that are about the command line, wherever they are found.
+_WRONG_USAGE = frozenset({"UNKNOWN_TARGET", "UNKNOWN_KIND", "UNKNOWN_KEY"})
+
 _HEAD = """usage: dataops COMMAND [...]
 
 One YAML file a pipeline: checked, explained and run here, scheduled by Airflow.
@@ -83,7 +86,7 @@ def _guarded(name: str, arguments: list[str]) -> int:
         if debug:
             raise
         print(f"dataops {name}: {error}", file=sys.stderr)
-        return USAGE if error.code in ("UNKNOWN_TARGET", "UNKNOWN_KIND") else FOUND
+        return USAGE if error.code in _WRONG_USAGE else FOUND
     except Exception as error:
         if debug:
             raise
