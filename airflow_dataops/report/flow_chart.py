@@ -90,30 +90,21 @@ def wide(flow: RowFlow, *, published: bool) -> Markup:
         summary=summary(flow, published=published),
         kind="flow wide",
     )
-    step = (width - 120 - _NODE) / max(len(flow.stages), 1)
-    _node_wide(drawing, 0.0, top, scale.drawn(flow.read), "read", flow.read, "accent")
+    # What leaves at the last step needs room to its right.
+    slots = len(flow.stages) + bool(flow.stages and flow.stages[-1].exits)
+    step = min((width - 120 - _NODE) / max(slots, 1), 300.0)
+    _node_wide(drawing, 0.0, top, scale.drawn(flow.read), "read", flow.read, step)
     for place, stage in enumerate(flow.stages):
         left, here = place * step + _NODE, (place + 1) * step
         thick = scale.drawn(stage.rows_in)
         drawing.add("rect", kind="band", x=left, y=top, width=here - left, height=thick)
-        offset = scale.exact(stage.rows_out)
+        offset, edge, end = scale.exact(stage.rows_out), here + _NODE, here + _NODE + step * 0.22
         for row, way_out in enumerate(bounded(stage)):
-            start = min(offset, full - LEAST)
-            level = top + full + 30 + 40 * row
-            _ribbon_wide(
-                drawing,
-                here + _NODE,
-                top + start,
-                here + _NODE + step * 0.22,
-                level,
-                scale.drawn(way_out.rows),
-                way_out,
-            )
-            _exit_label(drawing, here + _NODE + step * 0.22 + 10, level, way_out, flow.read, step * 0.78)
+            start, level = top + min(offset, full - LEAST), top + full + 30 + 40 * row
+            _ribbon_wide(drawing, edge, start, end, level, scale.drawn(way_out.rows), way_out)
+            _exit_label(drawing, end + 10, level, way_out, flow.read, step * 0.78)
             offset += scale.exact(way_out.rows)
-        _node_wide(
-            drawing, here, top, max(thick, LEAST), stage.task, stage.rows_out, "accent" if stage.ok else "bad", stage
-        )
+        _node_wide(drawing, here, top, max(thick, LEAST), stage.task, stage.rows_out, step, stage)
     return drawing.markup()
 
 
@@ -130,12 +121,12 @@ def tall(flow: RowFlow, *, published: bool) -> Markup:
         summary=summary(flow, published=published),
         kind="flow tall",
     )
-    _node_tall(drawing, y, full, "read", flow.read, "accent")
+    _node_tall(drawing, y, full, "read", flow.read)
     for stage in flow.stages:
         thick, exits = scale.drawn(stage.rows_in), bounded(stage)
         drawing.add("rect", kind="band", x=0.0, y=y + _NODE, width=thick, height=58 - _NODE)
         y += 58
-        _node_tall(drawing, y, max(thick, LEAST), stage.task, stage.rows_out, "accent" if stage.ok else "bad", stage)
+        _node_tall(drawing, y, max(thick, LEAST), stage.task, stage.rows_out, stage)
         offset = scale.exact(stage.rows_out)
         if exits:
             drawing.add(
@@ -155,19 +146,21 @@ def _caption(stage: Stage | None, rows: int) -> str:
 
 
 def _node_wide(
-    drawing: Drawing, x: float, top: float, thick: float, name: str, rows: int, tone: str, stage: Stage | None = None
+    drawing: Drawing, x: float, top: float, thick: float, name: str, rows: int, room: float, stage: Stage | None = None
 ) -> None:
-    drawing.add("rect", kind=f"node {tone}", x=x, y=top, width=_NODE, height=thick, rx=1.5)
-    drawing.add("text", text.short(name, 20), tip=text.short(name, 300), kind="label", x=x, y=16.0)
+    drawing.add("rect", kind=f"node {_tone(stage)}", x=x, y=top, width=_NODE, height=thick, rx=1.5)
+    drawing.add("text", text.short(name, max(int(room / 7.5), 8)), tip=text.short(name, 300), kind="label", x=x, y=16.0)
     drawing.add("text", _caption(stage, rows), kind="figure", x=x, y=36.0)
 
 
-def _node_tall(
-    drawing: Drawing, y: float, thick: float, name: str, rows: int, tone: str, stage: Stage | None = None
-) -> None:
-    drawing.add("rect", kind=f"node {tone}", x=0.0, y=y, width=thick, height=_NODE, rx=1.5)
+def _node_tall(drawing: Drawing, y: float, thick: float, name: str, rows: int, stage: Stage | None = None) -> None:
+    drawing.add("rect", kind=f"node {_tone(stage)}", x=0.0, y=y, width=thick, height=_NODE, rx=1.5)
     drawing.add("text", text.short(name, 24), tip=text.short(name, 300), kind="label", x=126.0, y=y + 8)
     drawing.add("text", _caption(stage, rows), kind="figure", x=126.0, y=y + 27)
+
+
+def _tone(stage: Stage | None) -> str:
+    return "accent" if stage is None or stage.ok else "bad"
 
 
 def _ribbon_wide(drawing: Drawing, x: float, y: float, to_x: float, to_y: float, thick: float, way_out: Exit) -> None:

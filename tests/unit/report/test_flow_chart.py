@@ -70,3 +70,14 @@ def test_a_chart_has_a_name_and_a_description(draw: object) -> None:
     ids = {e.get("id") for e in root}
     assert root.get("role") == "img"
     assert set(root.get("aria-labelledby", "").split()) <= ids
+
+
+@pytest.mark.parametrize("stages", [1, 2, 4, 9])
+def test_nothing_is_drawn_outside_of_the_picture(stages: int) -> None:
+    steps = tuple(
+        Stage(f"step {n}", "refine", 900 - n, (Exit("quarantined", "", 1),), 899 - n, True) for n in range(stages)
+    )
+    root = ET.fromstring(wide(RowFlow(900, steps), published=True))
+    width, height = map(float, root.get("viewBox", "").split()[2:])
+    assert all(float(e.get("x", 0)) + 90 <= width for e in root.iter("text"))
+    assert all(float(e.get("y", 0)) <= height for e in root.iter("text"))
