@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
+
+from pydantic import ValidationError
 
 from airflow_dataops.core.refine.spec import RunResult
 from airflow_dataops.core.run import RunContext, run_key
@@ -95,6 +98,33 @@ def run_contexts(plan: Plan, dates: str | None, now: datetime) -> list[RunContex
     return [RunContext(pipeline=plan.name, key=MANUAL, timezone=timezone)]
 
 
+def read_step(document: dict[str, Any]) -> JobResult:
+    """Return the result of a step from its document: of the job's own type, a plain :class:`JobResult` where it failed."""
+    if document["status"] != "ok":
+        with suppress(ValidationError):
+            return JobResult.model_validate(document)
+    kind: type[JobResult] = get_type_hints(_job_module(document["job"]).run)["return"]
+    return kind.model_validate(document)
+
+
+def summary(result: JobResult) -> str:
+    """Return one line on a step: what it found, how many rows, how long it took; or why it failed."""
+    if result.error is not None:
+        return f"failed, {result.error['code']}: {result.error['message'].partition(chr(10))[0]}"
+    rows = result.rows
+    counts: Mapping[str, int] = {
+        "read": rows.read,
+        "quarantined": rows.quarantined,
+        "dropped": sum(rows.dropped.values()),
+        "deduplicated": rows.deduplicated,
+        "written": rows.written,
+    }
+    verdict = getattr(result, "verdict", result.status)
+    shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    verdict = f"verdict {verdict}" if result.job == "report" else verdict
+    return f"{verdict}{f' ({shown})' if shown else ''} in {result.seconds.get('total', 0.0):.2f} s"
+
+
 def _context(plan: Plan, interval: Interval) -> RunContext:
     start, end = interval
     return RunContext(
@@ -130,7 +160,7 @@ class _Run:
     def _step(self, task: TaskPlan) -> None:
         result = self._execute(task)
         self.results[task.id] = result
-        self._say(f"{task.id}: {_summary(result)}")
+        self._say(f"{task.id}: {summary(result)}")
         if self.on_step is not None:
             self.on_step(result)
 
@@ -141,7 +171,7 @@ class _Run:
 
         if task.job is None:
             raise ValueError(f"task {task.id!r} runs no job, so it runs in Airflow only")
-        module = import_module(f"airflow_dataops.jobs.{task.job.stem}")
+        module = _job_module(task.job.stem)
         outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
         try:
             fields = resolve(task.job.spec, ValueResolver(self.root, self.context, lookup, outputs))
@@ -170,17 +200,5 @@ def _spec_type(run: Callable[..., JobResult]) -> type[JobSpec]:
     return found
 
 
-def _summary(result: JobResult) -> str:
-    if result.error is not None:
-        return f"failed, {result.error['code']}: {result.error['message']}"
-    rows = result.rows
-    counts: Mapping[str, Any] = {
-        "read": rows.read,
-        "quarantined": rows.quarantined,
-        "dropped": sum(rows.dropped.values()),
-        "deduplicated": rows.deduplicated,
-        "written": rows.written,
-    }
-    verdict = getattr(result, "verdict", result.status)
-    shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
-    return f"{verdict}{f' ({shown})' if shown else ''} in {result.seconds.get('total', 0.0):.2f} s"
+def _job_module(stem: str) -> Any:
+    return import_module(f"airflow_dataops.jobs.{stem}")

@@ -13,6 +13,9 @@ from dag_factories.realise.arguments import dag_arguments, task_arguments
 from dag_factories.realise.macros import Macros
 from dag_factories.resolve import MACROS, JinjaResolver, Unrendered, resolve
 
+# A field of a job's spec -> the operator's argument, where every Airflow task has another one of that name.
+_OPERATORS_NAME = {"resources": "job_resources"}
+
 
 def realise(plan: Plan, *, root: Path, loader: str, source: str = "") -> Any:
     """Return the DAG of a plan.
@@ -77,6 +80,7 @@ def _own_arguments(task: TaskPlan, cls: type[Any], root: Path, timezone: str) ->
     """
     given = {**(task.job.spec if task.job else {}), **task.arguments}
     resolver = JinjaResolver(root)
+    given = {_OPERATORS_NAME.get(name, name): value for name, value in given.items()}
     resolved = {
         name: resolve(value, resolver if name in cls.template_fields else Unrendered(root, f"{cls.__name__}.{name}"))
         for name, value in given.items()
