@@ -77,7 +77,7 @@ def slice_test(spec: GateSpec, columns: Mapping[str, str]) -> exp.Expression | N
     """Return which rows are the run's; None for all of a staged or whole table."""
     if spec.source is None or isinstance(spec.slice, FullSlice):
         return None
-    from airflow_dataops.core.sql.slices import slice_predicate
+    from airflow_dataops.core.slices import slice_predicate
 
     return slice_predicate(spec.slice, spec.run, columns)
 
