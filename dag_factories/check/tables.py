@@ -23,6 +23,14 @@ def check_table_unseen(context: Context) -> Iterator[Problem]:
     yield from _check(context, None)
 
 
+def staged_columns(context: Context) -> Columns | None:
+    """Return column -> canonical type of the table that a pipeline stages; None where the source's columns are not known."""
+    spec: Any = context.spec
+    flow = Flow(source_columns(context))
+    list(flow.check(spec.clean))
+    return _masked(context, flow.columns)
+
+
 def _check(context: Context, columns: Columns | None) -> Iterator[Problem]:
     spec: Any = context.spec
     if not hasattr(spec, "clean"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 EXAMPLES = """\
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what", metavar="KIND[.KEY]|FILE", help="a kind, a key of it, project for dataops.yaml, or a file"
     )
     parser.add_argument("--sql", action="store_true", help="show the SQL that the file's steps will run")
+    parser.add_argument("--date", metavar="A[..B]", help="with --sql, the run whose SQL is shown (default: the latest)")
     parser.add_argument("--target", help="target of dataops.yaml (default: $DATAOPS_TARGET, else its default_target)")
 
 
@@ -60,10 +62,9 @@ def _file(path: Path, arguments: argparse.Namespace) -> int:
     if not arguments.sql:
         print(explain_plan(plan))
         return 0
-    from dag_factories.check.columns import source_columns
     from dag_factories.sql import sql_of
 
-    columns = source_columns(pipeline.context) if pipeline.context else None
-    for task, text in sql_of(plan, project, columns):
-        print(f"-- {task}\n{text}\n")
+    if pipeline.context is not None:
+        for task, text in sql_of(plan, project, pipeline.context, dates=arguments.date, now=datetime.now(UTC)):
+            print(f"-- {task}\n{text};\n")
     return 0

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL that the tasks of a pipeline will run, for its author's eyes. Nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from importlib import import_module
+from typing import Any, get_type_hints
+
+from airflow_dataops.core.errors import InputError
+from dag_factories.check.columns import source_columns
+from dag_factories.check.context import Context
+from dag_factories.check.tables import staged_columns
+from dag_factories.plans.model import Plan
+from dag_factories.project import Project
+from dag_factories.resolve import ValueResolver, resolve
+
+
+def sql_of(plan: Plan, project: Project, context: Context, *, dates: str | None, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield the id of each task that runs SQL, with one of its statements.
+
+    Args:
+        plan: The pipeline's plan.
+        project: Its project.
+        context: What its checks look at.
+        dates: The run whose SQL is wanted, as for ``dataops run``; the latest without it.
+        now: The time at which it is asked for; aware.
+
+    Raises:
+        InputError: The columns of the source are not known, since no file of it is here (``SOURCE_MISSING``).
+        SpecError: A reference has no value here.
+    """
+    from airflow_dataops.jobs.secrets import lookup
+    from dag_factories.run import run_contexts
+
+    source = _typed(source_columns(context))
+    staged = _typed(staged_columns(context))
+    run = run_contexts(plan, dates, now)[0]
+    for task in plan.tasks:
+        if task.job is None:
+            continue
+        job = import_module(f"airflow_dataops.jobs.{task.job.stem}")
+        if not hasattr(job, "explain"):
+            continue
+        fields = resolve(task.job.spec, ValueResolver(project.root, run, lookup, {}))
+        spec = get_type_hints(job.run)["spec"].model_validate({**fields, "run": run, "task": task.id})
+        for text in job.explain(spec, source if fields.get("source") else staged):
+            yield task.id, _pretty(text)
+
+
+def _typed(columns: Mapping[str, str | None] | None) -> dict[str, str]:
+    if columns is None:
+        raise InputError(
+            "the SQL depends on the columns of the source, and no file of it is here to read them from",
+            hint="deliver the source's first file, or choose a target whose lake is here with --target",
+            code="SOURCE_MISSING",
+        )
+    return {name: kind or "string" for name, kind in columns.items()}  # hive partitions: text, unless the engine knows better
+
+
+def _pretty(text: str) -> str:
+    import sqlglot
+
+    made: list[Any] = sqlglot.transpile(text, read="duckdb", write="duckdb", pretty=True)
+    return ";\n".join(made)
