@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from airflow_dataops.clients import limits
-from airflow_dataops.core.errors import DataOpsError, TransientError
+from airflow_dataops.core.errors import TransientError
 from airflow_dataops.core.job_outcome import Ended, read_outcome
 from airflow_dataops.core.tables import JobSpec
 
@@ -71,8 +71,8 @@ class JobProcess:
             The job's result document, also one of a check that failed.
 
         Raises:
-            DataOpsError: The error that the job reported; or ``OUT_OF_MEMORY``, ``JOB_CRASHED``, ``JOB_GARBAGE``, ``JOB_STOPPED``.
-            TransientError: It was killed from outside (``JOB_KILLED``), or ran out of time (``JOB_TIMEOUT``).
+            DataOpsError: The error that the job reported; or ``OUT_OF_MEMORY``, ``JOB_CRASHED``, ``JOB_GARBAGE``.
+            TransientError: It was stopped (``JOB_STOPPED``), killed from outside (``JOB_KILLED``), or ran out of time (``JOB_TIMEOUT``).
         """
         if self._stopped:
             raise _stopped()
@@ -242,8 +242,9 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _stopped() -> DataOpsError:
-    return DataOpsError("the job was stopped before it was done", code="JOB_STOPPED")
+def _stopped() -> TransientError:
+    # What stopped it may be a worker that shuts down: another one can do the work.
+    return TransientError("the job was stopped before it was done", code="JOB_STOPPED")
 
 
 def _ended(process: subprocess.Popen[bytes], follower: _Follower, spec: JobSpec, kills: int | None) -> Ended:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a failed task says: which rules failed, how many rows, a few values, and where the page is."""
+
+from __future__ import annotations
+
+from airflow_dataops.core.dq_gate.spec import GateResult, RuleOutcome
+from airflow_dataops.core.errors import DataOpsError
+
+_RULES, _EXAMPLES, _LONGEST_VALUE = 10, 5, 60
+
+
+def gate_failure(result: GateResult, page: str | None = None) -> str:
+    """Return the text for a gate whose verdict is ``failed``.
+
+    Args:
+        result: What the gate found; its examples are masked already.
+        page: Link to the result page.
+    """
+    broken = [rule for rule in result.rules if not rule.passed and rule.severity == "critical"]
+    lines = [f"The data did not pass: {len(broken)} critical rule(s) failed on {result.rows.read:,} rows."]
+    lines += [f"  {line}" for line in result.reasons[:3]] if not broken else []
+    for rule in broken[:_RULES]:
+        lines += _rule(rule)
+    if len(broken) > _RULES:
+        lines.append(f"  … and {len(broken) - _RULES} more")
+    lines += ["Nothing was published."] if not page else [f"Nothing was published. Result page: {page}"]
+    return "\n".join(lines)
+
+
+def job_failure(error: DataOpsError, page: str | None = None) -> str:
+    """Return the text for a job that ended in an error."""
+    return f"{error}\n  Result page: {page}" if page else str(error)
+
+
+def _rule(rule: RuleOutcome) -> list[str]:
+    said = rule.message or "failed"
+    rows = f" ({rule.unexpected:,} of {rule.evaluated:,} rows)" if rule.row_rule else ""
+    lines = [f"  - {rule.id}: {said}{rows}"]
+    if rule.examples:
+        shown = (_values(row, rule.columns) for row in rule.examples[:_EXAMPLES])
+        lines.append(f"      for example: {'; '.join(shown)}")
+    return lines
+
+
+def _values(row: dict[str, object], columns: list[str]) -> str:
+    """The values that the rule looked at, else the first few of the row."""
+    names = [name for name in columns if name in row] or list(row)[:3]
+    return ", ".join(f"{name}={_short(row[name])}" for name in names)
+
+
+def _short(value: object) -> str:
+    text = "NULL" if value is None else repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+__all__ = ["gate_failure", "job_failure"]

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import sys
+
+from airflow_dataops.core.refine.spec import RefineSpec
+from airflow_dataops.jobs.process import main
+from tests.sample_jobs.stand_in import refine
+
+if __name__ == "__main__":
+    sys.exit(main(RefineSpec, refine))
