@@ -16,6 +16,8 @@ for package in (airflow_dataops, dag_factories):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+# Lazy names count as the module's own once they are there.
+vars(dag_factories).update({name: getattr(dag_factories, name) for name in dag_factories.__all__})
 
 project = "airflow-dataops"
 author = "the airflow-dataops contributors"
