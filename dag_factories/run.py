@@ -19,7 +19,7 @@ from airflow_dataops.core.tables import JobResult, JobSpec
 from dag_factories.intervals import Interval, intervals_of, latest_interval, schedule_of
 from dag_factories.pipeline import load_pipeline
 from dag_factories.plans import plan_of
-from dag_factories.plans.model import Plan, TaskPlan
+from dag_factories.plans.model import JobPlan, Plan, TaskPlan
 from dag_factories.resolve import ValueResolver, resolve
 
 Progress = Callable[[str], None]
@@ -165,22 +165,25 @@ class _Run:
             self.on_step(result)
 
     def _execute(self, task: TaskPlan) -> JobResult:
-        from airflow_dataops.core.errors import DataOpsError
-        from airflow_dataops.jobs.process import execute
-        from airflow_dataops.jobs.secrets import from_environment, lookup
+        from airflow_dataops.jobs.process import as_error
 
         if task.job is None:
             raise ValueError(f"task {task.id!r} runs no job, so it runs in Airflow only")
-        module = _job_module(task.job.stem)
-        outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
         try:
-            fields = resolve(task.job.spec, ValueResolver(self.root, self.context, lookup, outputs))
-            spec = _spec_type(module.run).model_validate({**fields, "run": self.context, "task": task.id})
-            return execute(spec, module.run, from_environment(spec), self.progress)
-        except (
-            DataOpsError
-        ) as error:  # what stands in the way before a job starts: a reference that is not set, a broken suite
-            return JobResult(job=task.job.stem, task=task.id, run=self.context, status="failed", error=error.to_dict())
+            return self._job(task, task.job)
+        except Exception as raised:  # noqa: BLE001  # before the job starts; whatever it is, the teardown has to run
+            error = as_error(raised).to_dict()
+            return JobResult(job=task.job.stem, task=task.id, run=self.context, status="failed", error=error)
+
+    def _job(self, task: TaskPlan, job: JobPlan) -> JobResult:
+        from airflow_dataops.jobs.process import execute
+        from airflow_dataops.jobs.secrets import from_environment, lookup
+
+        module = _job_module(job.stem)
+        outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
+        fields = resolve(job.spec, ValueResolver(self.root, self.context, lookup, outputs))
+        spec = _spec_type(module.run).model_validate({**fields, "run": self.context, "task": task.id})
+        return execute(spec, module.run, from_environment(spec), self.progress)
 
     def _succeeded(self, task_id: str) -> bool:
         return task_id in self.results and _passed(self.results[task_id])
