@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The refine job: read the run's slice of the source, clean it, and stage the final files of the table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from airflow_dataops.core.dq_gate.bad_rows import Rejected, Stamp
+from airflow_dataops.core.dq_gate.masking import kept_columns
+from airflow_dataops.core.errors import DataOpsError, GateFailed, InputError, SpecError
+from airflow_dataops.core.refine import bad_casts, dedup
+from airflow_dataops.core.refine.mask import salts
+from airflow_dataops.core.refine.names import GOOD, LOSERS, PLACE, REPEATED, ROWS, SOURCE, column, named, table
+from airflow_dataops.core.refine.plan import CleanPlan, TablePlan, clean_plan, table_plan
+from airflow_dataops.core.refine.publish import file_stem
+from airflow_dataops.core.refine.spec import RefineResult, RefineSpec, StagedFile, StageManifest
+from airflow_dataops.core.secrets import hide_in
+from airflow_dataops.core.tables import ColumnProfile, RowCounts, WindowSlice
+from airflow_dataops.engines.base import Engine, SourceInfo
+from airflow_dataops.jobs.engines import engine_for
+from airflow_dataops.jobs.process import Progress, main
+from airflow_dataops.jobs.records import layout_of, write_document
+from airflow_dataops.jobs.refine_table import Published, clear_leftovers, open_excluded, open_source, published
+from airflow_dataops.jobs.timing import Timer
+
+log = logging.getLogger(__name__)
+_STAGED = "dataops_staged"
+
+
+def run(
+    spec: RefineSpec, *, secrets: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> RefineResult:
+    """Clean a slice of a source and stage the files of the table.
+
+    Args:
+        spec: What to do.
+        secrets: Reference -> value, for the salts of masks.
+        progress: Told one line at a time what is being done.
+
+    Returns:
+        What was done; the rows add up: ``read == quarantined + sum(dropped) + deduplicated + written``.
+
+    Raises:
+        SpecError: The spec does not fit the source or the table.
+        InputError: The source is missing, broken, of another schema, changed since a gate checked it, or has values that do not cast.
+        GateFailed: More rows would be put aside than ``max_quarantine_ratio`` allows (``QUARANTINE_RATIO``).
+    """
+    values = salts(spec.masks, secrets or {})
+    clear_leftovers(spec)
+    try:
+        with engine_for(spec) as engine:
+            return _Refine(spec, engine, values, progress or log.info).work()
+    except DataOpsError as error:
+        # A salt is part of the query, and an engine may show the query in what it says.
+        error.message = hide_in(error.message, values.values())
+        error.args = (error.message,)
+        error.details = hide_in(error.details, values.values())
+        raise
+
+
+class _Refine:
+    """One run of the job: opened by the constructor, each step a method."""
+
+    def __init__(self, spec: RefineSpec, engine: Engine, salt: Mapping[str, str], tell: Progress) -> None:
+        self.spec, self.engine, self.salt, self.tell = spec, engine, salt, tell
+        self.layout = layout_of(spec)
+        self.timer = Timer()
+
+    def work(self) -> RefineResult:
+        """Run all steps."""
+        with self.timer("open"):
+            info, before, plan = self._open()
+        with self.timer("count"):
+            counts = self._count(info, plan)
+        self._refuse(counts, plan)
+        with self.timer("quarantine"):
+            self._put_aside(info, plan, counts)
+        with self.timer("dedup"):
+            losers = self._deduplicate()
+        with self.timer("write"):
+            final, files = self._write(plan, before, losers)
+        rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
+        with self.timer("profile"):
+            profile = self._profile(final, files)
+        write_document(self.layout.manifest, StageManifest(files=files, columns=final.shape.columns))
+        self.tell(f"staged {rows.written} rows in {len(files)} files")
+        return RefineResult(
+            task=self.spec.task,
+            run=self.spec.run,
+            rows=rows,
+            files=len(files),
+            columns=profile,
+            drift=final.shape.notes,
+            casts_to_null=_casts_to_null(plan, counts),
+            bytes_read=info.bytes,
+            bytes_written=sum(file.bytes for file in files),
+            seconds=self.timer.seconds(),
+            versions=self.engine.versions(),
+        )
+
+    def _open(self) -> tuple[SourceInfo, Published, CleanPlan]:
+        self.tell(f"opening {self.spec.source.path}")
+        info = open_source(self.engine, self.spec)
+        excluded = open_excluded(self.engine, self.spec)
+        before = published(self.engine, self.spec)
+        plan = clean_plan(self.spec, info.columns, before.columns, excluded=excluded)
+        self.engine.create_view(ROWS, plan.rows)
+        self.engine.create_view(GOOD, plan.good)
+        return info, before, plan
+
+    def _count(self, info: SourceInfo, plan: CleanPlan) -> dict[str, int]:
+        self.tell(f"counting the rows of {len(info.files)} files")
+        counts = self.engine.rows(plan.stats)[0]
+        counts["lost"] = self.engine.rows(plan.lost)[0]["rows"] if plan.lost is not None else 0
+        counts["rejected"] = 0 if self.spec.exclude else info.rejected
+        return counts
+
+    def _refuse(self, counts: Mapping[str, int], plan: CleanPlan) -> None:
+        """Stop before anything is written where the rows cannot be taken."""
+        for index, cell in enumerate(plan.cells):
+            failed = counts.get(f"bad_{index}", 0)
+            if failed and cell.on_error == "fail":
+                raise self._cast_failed(plan, index, failed)
+        if counts.get("moved"):
+            raise SpecError(
+                f"the cleaning moves {counts['moved']} rows out of the run's slice: their {plan.window!r} belongs to another run afterwards",
+                hint="cast the window column to timestamp, or take size: day and time zone UTC for a date",
+                code="WINDOW_MOVED",
+            )
+        aside, read = counts["quarantined"] + counts["rejected"], counts["rows"] + counts["lost"] + counts["rejected"]
+        if aside > self.spec.max_quarantine_ratio * read:
+            raise GateFailed(
+                f"{aside} of {read} rows ({aside / read:.2%}) would be put aside since they cannot be decoded or cast; "
+                f"max_quarantine_ratio is {self.spec.max_quarantine_ratio:.2%}",
+                hint="mend the source or the cast, or raise max_quarantine_ratio; nothing was staged",
+                code="QUARANTINE_RATIO",
+                details={"quarantined": aside, "read": read},
+            )
+
+    def _cast_failed(self, plan: CleanPlan, index: int, failed: int) -> InputError:
+        cell = plan.cells[index]
+        found = self.engine.rows(bad_casts.failed_examples(cell, plan.wanted))
+        # A masked column keeps its values to itself, also in an error.
+        shown = [] if cell.name in self.spec.masks else [str(row["value"])[:80] for row in found]
+        examples = f", such as {', '.join(map(repr, shown))}" if shown else ""
+        return InputError(
+            f"{failed} values of column {cell.name!r} do not cast to {cell.cast_to}{examples}",
+            hint=f"set clean.cast: {{{cell.name}: {{type: {cell.cast_to}, on_error: quarantine}}}} to put these rows aside, or on_error: null",
+            code="CAST_FAILED",
+            details={"column": cell.name, "type": cell.cast_to, "values": failed, "examples": shown},
+        )
+
+    def _put_aside(self, info: SourceInfo, plan: CleanPlan, counts: Mapping[str, int]) -> None:
+        if not counts["quarantined"] and not counts["rejected"]:
+            return
+        spec = self.spec
+        masks = bad_casts.source_masks(spec.masks, plan.cells) if spec.quarantine.mask == "inherit" else {}
+        by_reference = {spec.masks[name].salt: value for name, value in self.salt.items()}
+        references = {ref.secret: value for ref, value in by_reference.items() if ref is not None}
+        end = spec.run.interval_end
+        query = bad_casts.quarantine_query(
+            plan.cells,
+            plan.wanted,
+            Stamp(spec.run.key, spec.run.pipeline, spec.task, end.isoformat() if end else None),
+            kept=kept_columns(info.columns, masks, references),
+            casts=bool(counts["quarantined"]),
+            rejected=Rejected(f"{SOURCE}_rejected", with_text=not masks) if counts["rejected"] else None,
+        )
+        rows = self.engine.write_file(query, self.layout.staged_quarantine(spec.task))
+        self.tell(f"put {rows} rows aside")
+
+    def _deduplicate(self) -> int:
+        step = self.spec.clean.dedup
+        if step is None:
+            return 0
+        self.tell(f"looking for rows with the same {', '.join(step.keys)}")
+        if not self.engine.create_table(REPEATED, dedup.repeated_query(step)):
+            return 0
+        return self.engine.create_table(LOSERS, dedup.losers_query(step, self._cleaned()))
+
+    def _cleaned(self) -> dict[str, str]:
+        return {name: kind for name, kind in self.engine.columns(GOOD).items() if name not in PLACE}
+
+    def _write(self, plan: CleanPlan, before: Published, losers: int) -> tuple[TablePlan, list[StagedFile]]:
+        final = table_plan(
+            self.spec,
+            plan,
+            self._cleaned(),
+            before.columns,
+            salts=self.salt,
+            deduplicated=losers > 0,
+            untyped=before.untyped,
+        )
+        self.tell("writing the cleaned rows")
+        files = self.engine.write_table(
+            final.query,
+            self.layout.staged_table,
+            partition_by=self.spec.target.partition_by,
+            stem=file_stem(self.spec.run),
+            window=final.window,
+        )
+        return final, files
+
+    def _row_counts(
+        self, info: SourceInfo, plan: CleanPlan, counts: Mapping[str, int], losers: int, written: int
+    ) -> RowCounts:
+        dropped = {cause.label: counts[f"dropped_{place}"] for place, cause in enumerate(plan.causes)}
+        expected = counts["rows"] - counts["quarantined"] - sum(dropped.values()) - losers
+        if expected != written:
+            raise InputError(
+                f"{written} rows were written where {expected} were counted: {len(info.files)} files of {self.spec.source.path!r} "
+                "changed meanwhile",
+                hint="run it again once the delivery is complete",
+                code="SOURCE_CHANGED",
+            )
+        if isinstance(self.spec.slice, WindowSlice):
+            dropped = {f"no_window({self.spec.slice.column})": counts["lost"], **dropped}
+        return RowCounts(
+            read=counts["rows"] + counts["lost"] + counts["rejected"],
+            quarantined=counts["quarantined"] + counts["rejected"],
+            dropped=dropped,
+            deduplicated=losers,
+            written=written,
+        )
+
+    def _profile(self, final: TablePlan, files: list[StagedFile]) -> list[ColumnProfile]:
+        columns = final.shape.columns
+        values: dict[str, int] = {}
+        if files:
+            self.engine.open_parquet([f"{self.layout.staged_table}/{file.path}" for file in files], _STAGED)
+            counted = [named(exp.Count(this=column(name)), f"n{place}") for place, name in enumerate(columns)]
+            values = self.engine.rows(exp.select(*counted).from_(table(_STAGED)))[0]
+        rows = sum(file.rows for file in files)
+        return [
+            ColumnProfile(name=name, type=kind, rows=rows, nulls=rows - values.get(f"n{place}", rows))
+            for place, (name, kind) in enumerate(columns.items())
+        ]
+
+
+def _casts_to_null(plan: CleanPlan, counts: Mapping[str, int]) -> dict[str, int]:
+    return {
+        cell.name: counts[f"bad_{index}"]
+        for index, cell in enumerate(plan.cells)
+        if cell.failed is not None and cell.on_error == "null" and counts[f"bad_{index}"]
+    }
+
+
+def explain(spec: RefineSpec, columns: Mapping[str, str], published: Mapping[str, str] | None = None) -> list[str]:
+    """Return the SQL that the step runs on a source of known columns; nothing is read.
+
+    Args:
+        spec: The step.
+        columns: Column -> canonical type of the source.
+        published: Column -> type of the published table; None where there is none.
+    """
+    from airflow_dataops.core.refine.explain import refine_sql
+
+    return refine_sql(spec, columns, published)
+
+
+def rendered_sql(spec: RefineSpec) -> list[str]:
+    """Return the SQL that the step runs, after a look at the source's and the table's columns; no row is read."""
+    with engine_for(spec) as engine:
+        info = engine.open_source(spec.source, SOURCE, decoded=layout_of(spec).decoded_source)
+        return explain(spec, info.columns, published(engine, spec).columns)
+
+
+__all__ = ["explain", "rendered_sql", "run"]
+
+if __name__ == "__main__":
+    raise SystemExit(main(RefineSpec, run))
