@@ -19,6 +19,15 @@ from dag_factories.references import KINDS
 from dag_factories.schema import PROJECT, names
 from dag_factories.specs import spec_of
 
+# Function that checks a value -> what it takes, in an author's words.
+_NAMED = {
+    "seconds": "duration (`5m`)",
+    "size": "size (`4GB`)",
+    "moment": "date (`2026-01-31`)",
+    "timezone": "time zone (`Europe/Paris`)",
+    "as_list": "name, or list of names",
+    "_mask": "kind of mask, or keys and values",
+}
 _WRITTEN = {"lake": "${lake}", "run": "${run.…}", "env": "${env:…}", "var": "${var:…}", "conn": "${conn:…}"}
 _BASIC = {
     str: "text",
@@ -81,7 +90,24 @@ def explain_plan(plan: Plan) -> str:
 
 def type_text(field: Any) -> str:
     """Return a field's type in an author's words."""
-    return " or ".join(dict.fromkeys(_type(kind) for kind in branches(field.annotation)))
+    checks = [*field.metadata, *_metadata(field.annotation)]
+    named = [
+        _NAMED[name]
+        for name in (getattr(getattr(check, "func", None), "__name__", "") for check in checks)
+        if name in _NAMED
+    ]
+    if named:
+        return named[0]
+    kinds = branches(field.annotation)
+    return " or ".join(dict.fromkeys(_type(kind) for kind in kinds if kind is not type(None) or len(kinds) == 1))
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    """Return what is annotated at any depth of a union."""
+    found = list(getattr(annotation, "__metadata__", ()))
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        found += [check for part in typing.get_args(annotation) for check in _metadata(part)]
+    return found
 
 
 def _type(kind: Any) -> str:

@@ -20,7 +20,7 @@ def check_texts(context: Context) -> Iterator[Problem]:
     allowed = {tuple(path.split(".")): kinds for path, kinds in context.model.REFERENCES.items()}
     free = [tuple(path.split(".")) for path in context.model.FREE_TEXT]
     for path, text in _texts(context.data, ()):
-        if any(_matches(path, pattern) for pattern in free):
+        if "{" not in text or any(_matches(path, pattern) for pattern in free):
             continue
         if jinja := _JINJA.search(text):
             message = "Jinja is not rendered in a pipeline file"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 
 from airflow_dataops.core.errors import unknown_name
@@ -14,7 +15,12 @@ _SHARED = frozenset({"arguments", "base", "limits", "masks", "values"})
 
 def kinds() -> list[str]:
     """Return the names of all kinds, sorted; none of them is imported."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED)
+    return list(_kinds())
+
+
+@cache
+def _kinds() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED))
 
 
 def spec_of(kind: str) -> type[PipelineSpec]:
