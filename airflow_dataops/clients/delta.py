@@ -3,15 +3,26 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
-from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.errors import InputError, PublishError, StorageError, TransientError
+from airflow_dataops.core.refine.publish import TableFile
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, Schema
+    from deltalake.transaction import AddAction, CommitProperties
+
+
+class CommitConflict(TransientError):
+    """Another commit came in between; nothing has changed."""
+
+    default_code = "COMMIT_CONFLICT"
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class DeltaSnapshot:
 
     Attributes:
         table: delta-rs' own table, loaded at this version.
+        path: Folder of the table.
         version: Version.
         files: Its files, sorted by path.
         partition_by: Partition columns.
@@ -44,6 +56,7 @@ class DeltaSnapshot:
     """
 
     table: DeltaTable
+    path: str
     version: int
     files: tuple[DeltaFile, ...]
     partition_by: tuple[str, ...]
@@ -86,7 +99,183 @@ def snapshot(path: str) -> DeltaSnapshot:
             hint="clone it deeply",
         )
     files = tuple(sorted((_file(action, partition_by) for action in actions), key=lambda file: file.path))
-    return DeltaSnapshot(table, table.version(), files, partition_by, schema)
+    return DeltaSnapshot(table, path, table.version(), files, partition_by, schema)
+
+
+def create(
+    path: str,
+    schema: Any,
+    adds: Sequence[TableFile],
+    *,
+    partition_by: Sequence[str],
+    application: str,
+    token: int,
+    window: str | None = None,
+) -> None:
+    """Create a table that holds ``adds``, in one commit.
+
+    Args:
+        path: Folder of the table; the files are in it already.
+        schema: Arrow schema, partition columns included.
+        adds: Files, under their paths in the table.
+        partition_by: Partition columns.
+        application: Name under which the log remembers ``token``.
+        token: Number of this publish.
+        window: Column that the files' moments are about.
+
+    Raises:
+        CommitConflict: Somebody else created it in the meantime.
+        PublishError: A column's type does not exist in Delta (``DELTA_TYPE``).
+    """
+    from deltalake.exceptions import DeltaError
+    from deltalake.transaction import create_table_with_add_actions
+
+    try:
+        create_table_with_add_actions(
+            path,
+            _delta_schema(schema),
+            [_add(file, _statistics(file, schema, window)) for file in adds],
+            partition_by=list(partition_by),
+            commit_properties=_properties(application, token),
+        )
+    except DeltaError as error:
+        raise CommitConflict(f"Delta table {path} was not created: {error}") from error
+
+
+def commit(
+    state: DeltaSnapshot,
+    adds: Sequence[TableFile],
+    removes: Iterable[str],
+    *,
+    application: str,
+    token: int,
+    window: str | None = None,
+) -> int:
+    """Add and remove files in one commit right after the version of ``state``; returns the new version.
+
+    Args:
+        state: The version that the caller looked at.
+        adds: Files, already in the table's folder.
+        removes: Paths of files of ``state``.
+        application: Name under which the log remembers ``token``.
+        token: Number of this publish.
+        window: Column that the files' moments are about.
+
+    Raises:
+        CommitConflict: The table has changed since; look again and decide anew.
+    """
+    from deltalake.exceptions import CommitFailedError, DeltaError
+    from deltalake.transaction import RemoveAction
+
+    now = int(time.time() * 1000)
+    known = {file.path: file for file in state.files}
+    gone = [
+        RemoveAction(
+            path=p, data_change=True, deletion_timestamp=now, size=known[p].size, partition_values=known[p].partition
+        )
+        for p in removes
+    ]
+    try:
+        state.table.create_write_transaction(
+            [*(_add(file, _statistics(file, state.schema, window)) for file in adds), *gone],
+            mode="append",
+            schema=state.table.schema(),
+            partition_by=list(state.partition_by),
+            # Without a retry of its own: whatever came in between may concern the rows that this commit replaces.
+            commit_properties=_properties(application, token),
+        )
+    except CommitFailedError as error:
+        raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
+    except DeltaError as error:
+        raise StorageError(f"the commit to Delta table {state.path} failed: {error}") from error
+    return state.version + 1
+
+
+def committed_token(state: DeltaSnapshot, application: str) -> int | None:
+    """Return the newest token that ``application`` has committed; None for none."""
+    token: int | None = state.table.transaction_version(application)
+    return token
+
+
+def add_columns(state: DeltaSnapshot, fields: Iterable[Any]) -> None:
+    """Add columns (Arrow fields) to a table; rows that are there have null in them.
+
+    Raises:
+        CommitConflict: The table has changed since.
+        PublishError: A column's type does not exist in Delta (``DELTA_TYPE``).
+    """
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    wanted = _delta_schema(pa.schema(list(fields)))
+    try:
+        state.table.alter.add_columns(wanted.fields)
+    except DeltaError as error:
+        raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
+
+
+def _add(file: TableFile, statistics: dict[str, Any]) -> AddAction:
+    from deltalake.transaction import AddAction
+
+    return AddAction(
+        path=file.path,
+        size=file.bytes,
+        partition_values=file.partition,
+        modification_time=int(time.time() * 1000),
+        data_change=True,
+        stats=json.dumps(statistics),
+    )
+
+
+def _statistics(file: TableFile, schema: Any, window: str | None) -> dict[str, Any]:
+    """Return what the log says of a file's content: its rows and, for the window column, the bounds by which readers skip files."""
+    known: dict[str, Any] = {"numRecords": file.rows}
+    moments = file.moments
+    if window is None or moments is None or moments.low is None or moments.high is None or window in file.partition:
+        return known
+    kind = str(schema.field(window).type)
+    if not kind.startswith(("timestamp", "date")):
+        return known
+    # The log holds milliseconds: a bound is moved outwards, never inwards.
+    high = moments.high + timedelta(microseconds=-moments.high.microsecond % 1000)
+    spell = _spell_date if kind.startswith("date") else _spell_zoned if "tz=" in kind else _spell_naive
+    return {
+        **known,
+        "minValues": {window: spell(moments.low)},
+        "maxValues": {window: spell(high)},
+        "nullCount": {window: moments.unknown},
+    }
+
+
+def _spell_date(moment: datetime) -> str:
+    return moment.date().isoformat()
+
+
+def _spell_naive(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+
+
+def _spell_zoned(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _delta_schema(schema: Any) -> Schema:
+    from deltalake import Schema
+
+    try:
+        return Schema.from_arrow(schema)
+    except Exception as error:  # delta-rs raises nothing narrower here
+        raise PublishError(
+            f"a column has a type that Delta does not know: {str(error).splitlines()[0]}",
+            hint="cast it in clean.cast (a time or an interval to string, for example)",
+            code="DELTA_TYPE",
+        ) from error
+
+
+def _properties(application: str, token: int) -> CommitProperties:
+    from deltalake.transaction import CommitProperties, Transaction
+
+    return CommitProperties(max_commit_retries=0, app_transactions=[Transaction(application, token)])
 
 
 def partition_text(value: Any) -> str | None:

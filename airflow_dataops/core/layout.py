@@ -69,8 +69,12 @@ class RunLayout:
 
     @property
     def commit(self) -> str:
-        """The commit record of the publish: files to add and to remove."""
+        """The commit record of the newest finished publish: files that were added and removed."""
         return f"{self.record}/commit.json"
+
+    def pending_commit(self, token: int) -> str:
+        """The commit record of a publish that goes on under the lease's ``token``; it becomes :attr:`commit` at the end."""
+        return f"{self.record}/commit-{token:06d}.json"
 
     @property
     def page(self) -> str:
@@ -90,3 +94,7 @@ class RunLayout:
     def lease(self, table: str) -> str:
         """The lease file of a table, named by the digest that the caller gives."""
         return f"{self.lake}/.dataops/leases/{table}.json"
+
+    def table_index(self, table: str) -> str:
+        """What is known of a table's files (rows, moments), so that they are not read again; safe to delete."""
+        return f"{self.lake}/.dataops/tables/{table}.json"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -57,8 +57,15 @@ class Engine(Protocol):
         """
         ...
 
-    def open_parquet(self, files: Sequence[str], view: str) -> SourceInfo:
-        """Make ``view`` of Parquet files of our own, with the two source columns and the hive partition columns."""
+    def open_parquet(self, files: Sequence[str], view: str, *, types: Mapping[str, str] | None = None) -> SourceInfo:
+        """Make ``view`` of Parquet files of our own, with the two source columns and the hive partition columns.
+
+        Args:
+            files: At least one file.
+            view: Name of the view.
+            types: Column -> canonical type; used for the partition columns, whose type would be guessed from their values otherwise
+                (``month=01`` as a number). Other columns may be in it, and are not looked at.
+        """
         ...
 
     def create_view(self, name: str, query: exp.Query) -> None:

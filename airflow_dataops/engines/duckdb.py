@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, Resources, Sour
 from airflow_dataops.engines import duckdb_parquet as parquet
 from airflow_dataops.engines.base import SourceInfo
 from airflow_dataops.engines.duckdb_session import Session, ident, text, texts
-from airflow_dataops.engines.files import fingerprint, source_files
+from airflow_dataops.engines.files import fingerprint, root_of, source_files
 from airflow_dataops.engines.limits import limits
 
 # Columns of the view of lines that did not decode.
@@ -57,17 +57,21 @@ class DuckDBEngine:
         storage = self._at(source.path)
         files = source_files(storage, source.path)
         if source.format == "parquet":
-            query, columns = parquet.scan(self.session, [info.path for info in files], types=source.types)
+            query, columns = parquet.scan(
+                self.session, [info.path for info in files], root=root_of(source.path), types=source.types
+            )
             self._view(view, query)
             self._no_rejects(view)
             return _info(files, columns, 0, fingerprint(files))
         return self._open_text(source, view, files, decoded)
 
-    def open_parquet(self, files: Sequence[str], view: str) -> SourceInfo:
+    def open_parquet(self, files: Sequence[str], view: str, *, types: Mapping[str, str] | None = None) -> SourceInfo:
         """See :class:`~airflow_dataops.engines.base.Engine`. Columns that say where a row came from are kept as they are."""
         if not files:
             raise ValueError("open_parquet needs at least one file")
-        query, columns = parquet.scan(self.session, files, keep=True)
+        partitions = parquet.partition_names(files[0])
+        given = {name: kind for name, kind in (types or {}).items() if name in partitions}
+        query, columns = parquet.scan(self.session, files, keep=True, types=given)
         self._view(view, query)
         found = [info for path in files if (info := self._at(path).info(path))]
         return _info(found, columns, 0, fingerprint(found))

@@ -24,6 +24,7 @@ def scan(
     *,
     hive: bool = True,
     keep: bool = False,
+    root: str = "",
     types: dict[str, str] | None = None,
 ) -> tuple[str, dict[str, str]]:
     """Return a query over Parquet files and its columns.
@@ -33,6 +34,7 @@ def scan(
         files: Paths; they must agree on the type of each column, and may lack columns.
         hive: Read ``key=value`` folders as columns.
         keep: Keep source columns that the files hold themselves (bad rows put aside); else they are made anew.
+        root: Folder of the table; ``key=value`` in its own path makes no column.
         types: Hive column -> canonical type; DuckDB guesses the others from the values.
 
     Returns:
@@ -54,11 +56,17 @@ def scan(
         options.append(f"hive_types = {pairs({name: sql_type(kind) for name, kind in types.items()})}")
     relation = f"read_parquet({texts(list(files))}, {', '.join(options)})"
     found = session.types(f"SELECT * FROM {relation}")
-    data = {name: kind for name, kind in found.items() if name not in (_ROW, SOURCE_FILE, SOURCE_ROW)}
+    above = [name for name in partition_names(f"{root}/") if name not in own]
+    data = {name: kind for name, kind in found.items() if name not in (_ROW, SOURCE_FILE, SOURCE_ROW, *above)}
     columns = {name: from_engine(kind, "duckdb") for name, kind in data.items()}
     items = [_as_canonical(name, kind, columns[name]) for name, kind in data.items()]
     row = SOURCE_ROW if mine else f"{_ROW} AS {SOURCE_ROW}"
     return f"SELECT {', '.join([*items, SOURCE_FILE, row])} FROM {relation}", columns
+
+
+def partition_names(path: str) -> list[str]:
+    """Return the partition columns that stand in a path."""
+    return [part.partition("=")[0] for part in path.split("/")[:-1] if "=" in part]
 
 
 def normalised(session: Session, query: str) -> str:
@@ -146,7 +154,7 @@ def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
 
 
 def _known_partitions(example: str, names: list[str]) -> None:
-    there = [part.partition("=")[0] for part in example.split("/")[:-1] if "=" in part]
+    there = partition_names(example)
     unknown = next((name for name in names if name not in there), None)
     if unknown is not None:
         raise SpecError(

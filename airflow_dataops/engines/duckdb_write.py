@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ def write_files(
     options.append(
         f"PARTITION_BY ({', '.join(map(ident, partition_by))})" if partition_by else f"FILE_SIZE_BYTES {_FILE_BYTES}"
     )
+    os.makedirs(folder, exist_ok=True)
     written = session.run(f"COPY ({normalised(session, query)}) TO {text(folder)} ({', '.join(options)})")
     full = [row for row in written if row[1] > 0]
     for row in written:

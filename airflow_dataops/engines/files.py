@@ -36,6 +36,12 @@ def source_files(storage: Storage, path: str) -> list[FileInfo]:
     return sorted({info.path: info for info in found}.values(), key=lambda info: info.path)
 
 
+def root_of(path: str) -> str:
+    """Return the folder below which a source's own folders begin."""
+    magic = _MAGIC.search(path)
+    return path[: magic.start()].rpartition("/")[0] if magic else path.rstrip("/")
+
+
 def fingerprint(files: Iterable[FileInfo]) -> str:
     """Return a digest of names, sizes and change times."""
     text = "\n".join(f"{info.path}\0{info.size}\0{info.version}" for info in files)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishing to a parquet table: a commit record, then links and deletions that anybody can finish."""
+
+from __future__ import annotations
+
+from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.core.errors import PublishError
+from airflow_dataops.core.refine import publish as rules
+from airflow_dataops.core.refine.publish import TableFile
+from airflow_dataops.core.refine.spec import PublishResult
+from airflow_dataops.engines.base import Engine
+from airflow_dataops.engines.duckdb import DuckDBEngine
+from airflow_dataops.jobs import recovery
+from airflow_dataops.jobs.publish import Work, result_of
+from airflow_dataops.jobs.publish_plan import Planned, added, plan, window_of
+from airflow_dataops.jobs.records import write_document
+from airflow_dataops.jobs.table_files import Listed, TableIndex, read_index, write_index
+
+
+def publish(work: Work) -> PublishResult:
+    """Carry out a publish under the lease.
+
+    Raises:
+        PublishError: The table is of another format, partitioning or schema, or cannot take the rows; it is as it was.
+    """
+    index = read_index(work.storage, work.index)
+    with DuckDBEngine(work.spec.resources, storage=work.storage) as engine, work.step("plan", "looking at the table"):
+        listed = _listed(work)
+        _check(work, engine, listed, index)
+        planned = _with_columns(work, engine, plan(work, engine, listed, index))
+    record = planned.record
+    pending = work.layout.pending_commit(work.lease.token)
+    write_document(pending, record)
+    work.lease.mark(pending)
+    with work.step("commit", f"adding {len(record.add)} and removing {len(record.remove)} files"):
+        where = parquet_table.places(work.storage, record)
+        seconds = parquet_table.roll_forward(work.storage, record, where)
+        _remember(work, planned, listed, index)
+        done = recovery.finish(work.storage, pending, record)
+        work.lease.mark(None)
+    return result_of(work.spec, done).model_copy(update={"rename_seconds": round(seconds, 6)})
+
+
+def _listed(work: Work) -> dict[str, Listed]:
+    found = parquet_table.table_files(work.storage, work.table)
+    return {path: Listed(info.version, info.size, parquet_table.partition_of(path)) for path, info in found.items()}
+
+
+def _check(work: Work, engine: Engine, listed: dict[str, Listed], index: TableIndex | None) -> None:
+    if delta.exists(work.table):
+        raise PublishError(
+            f"{work.table} is a Delta table; its log would not know files that are put beside it",
+            hint="set target.format: delta, or choose another path",
+            code="TABLE_FORMAT",
+        )
+    if not listed:
+        return
+    example, file = next(iter(listed.items()))
+    by = work.spec.target.partition_by
+    if list(file.partition) != by:
+        raise PublishError(
+            f"table {work.table} is partitioned by {list(file.partition) or 'nothing'} ({example}), target.partition_by says {by}",
+            hint="publish to a new path, or set target.partition_by to what the table has",
+            code="TABLE_PARTITIONING",
+        )
+    known = index.columns if index else {}
+    if not known:
+        known = engine.open_parquet(
+            [f"{work.table}/{example}"], "_dataops_example", types=work.manifest.columns
+        ).columns
+    rules.check_schema(known, work.manifest.columns, work.table)
+
+
+def _with_columns(work: Work, engine: Engine, planned: Planned) -> Planned:
+    """A folder without any file has no columns that a reader could see: a file without rows carries them."""
+    if planned.staying or planned.record.add:
+        return planned
+    from sqlglot import exp
+
+    from airflow_dataops.core.sql.types import parse_type
+
+    by = work.spec.target.partition_by
+    columns = [
+        exp.alias_(exp.Cast(this=exp.Null(), to=parse_type(kind)), name, quoted=True)
+        for name, kind in work.manifest.columns.items()
+        if name not in by
+    ]
+    source = f"{work.layout.staging}/rewritten/empty.parquet"
+    engine.write_file(exp.select(*columns).where(exp.false()), source)
+    info = work.storage.info(source)
+    path = rules.empty_path(by, work.spec.run, work.lease.token)
+    file = TableFile(path=path, rows=0, bytes=info.size if info else 0, partition=dict.fromkeys(by))
+    record = planned.record.model_copy(update={"add": [added(work, source, file)]})
+    return Planned(record, planned.staying)
+
+
+def _remember(work: Work, planned: Planned, listed: dict[str, Listed], index: TableIndex | None) -> None:
+    joined = [(add.version, add.file) for add in planned.record.add]
+    staying = [(listed[file.path].version, file) for file in planned.staying]
+    write_index(work.index, "parquet", work.manifest.columns, [*staying, *joined], window_of(work), index)

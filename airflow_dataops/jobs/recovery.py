@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A publish that was cut short after its commit point: whoever takes the table's lease next finishes it, or takes it back."""
+
+from __future__ import annotations
+
+import logging
+
+from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.clients.lease import Lease
+from airflow_dataops.clients.storage import Storage
+from airflow_dataops.core.refine.publish import CommitRecord, direction
+from airflow_dataops.jobs.records import read_document, write_document
+
+log = logging.getLogger(__name__)
+
+
+def recover(storage: Storage, lease: Lease) -> None:
+    """Bring the table to one side of the publish that the lease points to, whichever run it belongs to.
+
+    A parquet publish goes forward while its files are there, else back. A Delta publish is in the log or it is not; files that are in
+    the folder but not in the log are no part of the table, and stay for ``dataops maintain``: a process that only seems dead may
+    still commit them.
+    """
+    if lease.pending is None:
+        return
+    record = read_document(lease.pending, CommitRecord)
+    if record is not None and record.token <= lease.token and record.state == "prepared":
+        log.warning("finishing the publish of run %s to %s, which was cut short", record.run.key, record.table)
+        if record.format == "delta":
+            _recover_delta(storage, lease.pending, record)
+        else:
+            _recover_parquet(storage, lease.pending, record)
+    lease.mark(None)
+
+
+def finish(storage: Storage, path: str, record: CommitRecord) -> CommitRecord:
+    """Delete what a finished publish had staged, unless the run has staged anew since, and file its record as done."""
+    manifest = storage.info(record.manifest)
+    if manifest and manifest.version == record.manifest_version:
+        storage.delete(record.manifest)
+    for add in record.add:
+        staged = storage.info(add.source)
+        if staged and staged.version == add.version:
+            storage.delete(add.source)
+    done = record.model_copy(update={"state": "done"})
+    write_document(f"{path.rpartition('/')[0]}/commit.json", done)
+    storage.delete(path)
+    return done
+
+
+def _recover_parquet(storage: Storage, path: str, record: CommitRecord) -> None:
+    where = parquet_table.places(storage, record)
+    if direction(where) == "back":
+        parquet_table.roll_back(storage, record)
+        return
+    parquet_table.roll_forward(storage, record, where)
+    finish(storage, path, record)
+
+
+def _recover_delta(storage: Storage, path: str, record: CommitRecord) -> None:
+    if not delta.exists(record.table):
+        return
+    state = delta.snapshot(record.table)
+    token = delta.committed_token(state, record.application)
+    if token is not None and token >= record.token:
+        finish(storage, path, record.model_copy(update={"version": record.version or state.version}))

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A publish that ends in the middle, at each of its steps, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.clients.lease import Lease
+from airflow_dataops.clients.storage import LocalStorage
+from airflow_dataops.core.errors import PublishError, RunConflict
+from airflow_dataops.core.refine.publish import table_digest
+from airflow_dataops.core.tables import FullSlice, RunSlice, WindowSlice
+from airflow_dataops.jobs import publish, publish_delta, publish_parquet, recovery
+
+COLUMNS = {"id": "bigint", "at": "timestamp"}
+Make = Callable[..., Any]
+
+
+class Killed(BaseException):
+    """What a process would not survive: no handler of ours may swallow it."""
+
+
+@contextmanager
+def killed_at(owner: Any, name: str, *, after: bool = False, call: int = 1) -> Iterator[None]:
+    """Die before, or right after, the n-th call of ``owner.name``."""
+    original, calls = getattr(owner, name), []
+
+    def die(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) != call:
+            return original(*args, **kwargs)
+        if after:
+            original(*args, **kwargs)
+        raise Killed
+
+    with patch.object(owner, name, die), pytest.raises(Killed):
+        yield
+
+
+PARQUET_POINTS = [
+    (publish, "commit_quarantine", False, 1),
+    (publish, "commit_quarantine", True, 1),
+    (publish_parquet, "plan", True, 1),
+    (publish_parquet, "write_document", True, 1),
+    (Lease, "mark", True, 1),
+    (parquet_table, "places", True, 1),
+    (LocalStorage, "copy", True, 2),
+    (LocalStorage, "copy", True, 3),
+    (parquet_table, "roll_forward", True, 1),
+    (publish_parquet, "write_index", True, 1),
+    (recovery, "finish", True, 1),
+    (Lease, "mark", False, 2),
+    (Lease, "mark", True, 2),
+]
+DELTA_POINTS = [
+    (publish, "commit_quarantine", False, 1),
+    (publish_delta, "plan", True, 1),
+    (publish_delta, "write_document", True, 1),
+    (Lease, "mark", True, 1),
+    (LocalStorage, "copy", True, 2),
+    (LocalStorage, "copy", True, 3),
+    (Lease, "check", True, 1),
+    (publish_delta, "_commit", True, 1),
+    (publish_delta, "write_index", True, 1),
+    (recovery, "finish", True, 1),
+    (Lease, "mark", True, 2),
+]
+
+
+def _points(table_format: str) -> list[tuple[Any, str, bool, int]]:
+    return PARQUET_POINTS if table_format == "parquet" else DELTA_POINTS
+
+
+def _cases() -> list[Any]:
+    return [
+        pytest.param(
+            fmt,
+            *point,
+            id=f"{fmt}-{getattr(point[0], '__name__', point[0])}.{point[1]}-{'after' if point[2] else 'before'}-{point[3]}",
+        )
+        for fmt in ("parquet", "delta")
+        for point in _points(fmt)
+    ]
+
+
+@pytest.fixture
+def lake(make_lake: Make) -> Any:
+    """Days 1 and 3 in one file that day 2 cuts through, and day 2 in another; the run of day 2 is staged anew."""
+    made = make_lake(COLUMNS, FullSlice())
+    made.publish([(1, made.day(1)), (2, made.day(2)), (3, made.day(3))])
+    made.slice = WindowSlice(column="at")
+    made.stage([(20, made.day(2)), (21, made.day(2, 1))], made.run(2))
+    made.stage_bad("gate", [{"id": 99}], made.run(2))
+    return made
+
+
+NEW = [1, 20, 21, 3]
+OLD = [1, 2, 3]
+
+
+@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
+def test_the_next_try_of_the_run_finishes(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
+    with killed_at(owner, name, after=after, call=call):
+        lake.publish(run=lake.run(2))
+    result = lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == NEW
+    assert (result.rows.written, result.rows_removed) == (2, 1)
+    assert Path(lake.layout(lake.run(2)).quarantine, "gate.parquet").exists()
+    assert not Path(lake.layout(lake.run(2)).staging).exists()
+    assert lake.publish(run=lake.run(2)).already_done is True
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
+def test_another_run_finds_the_table_before_or_after(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
+    with killed_at(owner, name, after=after, call=call):
+        lake.publish(run=lake.run(2))
+    lake.publish([(4, lake.day(4))], run=lake.run(4))
+    assert [row[0] for row in lake.rows()] in ([*OLD, 4], [*NEW, 4])
+    lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == [*NEW, 4]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
+def test_a_run_that_staged_anew_wins(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
+    with killed_at(owner, name, after=after, call=call):
+        lake.publish(run=lake.run(2))
+    result = lake.publish([(22, lake.day(2, 5))], run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == [1, 22, 3]
+    assert result.already_done is False
+
+
+@pytest.mark.parametrize("table_format", ["delta"])
+def test_a_reader_of_delta_sees_the_old_table_until_the_commit(lake: Any) -> None:
+    with killed_at(publish_delta, "_commit"):
+        lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == OLD
+
+
+@pytest.mark.parametrize("table_format", ["delta"])
+def test_readers_of_delta_never_see_a_part(make_lake: Make) -> None:
+    lake = make_lake({"id": "bigint", "n": "bigint"}, FullSlice())
+    lake.publish([(i, 0) for i in range(50)])
+    stop, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not stop.is_set():
+            rows = DeltaTable(lake.target.path).to_pyarrow_table().to_pylist()
+            seen.add((len(rows), len({row["n"] for row in rows})))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for n in range(1, 6):
+        lake.publish([(i, n) for i in range(50)])
+    stop.set()
+    reader.join()
+    assert seen == {(50, 1)}
+
+
+def test_dates_in_parallel_do_not_touch_one_another(make_lake: Make) -> None:
+    lake = make_lake(COLUMNS, WindowSlice(column="at"))
+    for number in range(1, 7):
+        lake.stage([(number, lake.day(number))], lake.run(number))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda number: lake.publish(run=lake.run(number)), range(1, 7)))
+    assert [row[0] for row in lake.rows()] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_same_run_twice_at_once_is_published_once(make_lake: Make) -> None:
+    lake = make_lake(COLUMNS, RunSlice())
+    lake.stage([(1, lake.day(1))])
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda _: lake.publish(), range(3)))
+    assert [row[0] for row in lake.rows()] == [1]
+    assert sorted(result.already_done for result in results) == [False, True, True]
+
+
+@pytest.mark.parametrize("table_format", ["delta"])
+def test_a_writer_that_knows_no_lease_makes_us_decide_anew(lake: Any) -> None:
+    import pyarrow as pa
+
+    original = delta.commit
+
+    def disturbed(*args: Any, **kwargs: Any) -> int:
+        if DeltaTable(lake.target.path).version() == 0:
+            row = pa.table({"id": [7], "at": pa.array([lake.day(2)], pa.timestamp("us"))})
+            write_deltalake(lake.target.path, row, mode="append")
+        return original(*args, **kwargs)
+
+    with patch.object(delta, "commit", disturbed):
+        result = lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == NEW
+    assert (result.version, result.rows_removed) == (2, 2)
+
+
+def test_whoever_lost_the_lease_commits_nothing(lake: Any) -> None:
+    storage = LocalStorage()
+    path = lake.layout().lease(table_digest(lake.target.path))
+    module = publish_delta if lake.target.format == "delta" else publish_parquet
+    original = module.plan
+
+    def stalled(*args: Any, **kwargs: Any) -> Any:
+        planned = original(*args, **kwargs)
+        held = storage.read_bytes(path)
+        assert held is not None
+        # As if the process had slept until its lease ran out and another one took it.
+        assert storage.replace_if(path, held, held.replace(b'"token":2', b'"token":3'))
+        return planned
+
+    with patch.object(module, "plan", stalled), pytest.raises(RunConflict):
+        lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == OLD
+
+
+def test_a_second_process_is_told_who_holds_the_table(lake: Any) -> None:
+    storage = LocalStorage()
+    path = lake.layout().lease(table_digest(lake.target.path))
+    with (
+        Lease(storage, path, table=lake.target.path, what="flights run of day 9"),
+        patch.object(publish, "Lease", lambda *args, **kwargs: Lease(*args, **{**kwargs, "wait_seconds": 0.3})),
+        pytest.raises(RunConflict, match="flights run of day 9") as caught,
+    ):
+        lake.publish(run=lake.run(2))
+    assert caught.value.retryable is True
+    lake.publish(run=lake.run(2))
+    assert [row[0] for row in lake.rows()] == NEW
+
+
+def test_a_killed_process_leaves_a_lease_that_is_taken_over(lake: Any) -> None:
+    path = lake.layout().lease(table_digest(lake.target.path))
+    code = f"""
+import os, signal
+from airflow_dataops.clients.lease import Lease
+from airflow_dataops.clients.storage import LocalStorage
+with Lease(LocalStorage(), {path!r}, table="t", what="dies"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -9
+    started = time.monotonic()
+    lake.publish(run=lake.run(2))
+    assert time.monotonic() - started < 30
+    assert [row[0] for row in lake.rows()] == NEW
+
+
+def test_a_publish_to_another_table_is_not_done_already(lake: Any) -> None:
+    lake.publish(run=lake.run(2))
+    lake.target = lake.target.model_copy(update={"path": lake.target.path + "_other"})
+    with pytest.raises(PublishError, match="nothing is staged for"):
+        lake.publish(run=lake.run(2))
