@@ -69,7 +69,7 @@ def _counts(outcome: RuleOutcome) -> dict[str, Any]:
         "unexpected_percent": _percent(outcome.unexpected, outcome.evaluated),
         "partial_unexpected_list": [_shown(outcome, row) for row in outcome.examples],
     }
-    if outcome.type not in ("not_null", "null"):
+    if outcome.type not in ("not_null", "is_null"):
         counts |= {
             "missing_count": outcome.missing,
             "missing_percent": _percent(outcome.missing, total),

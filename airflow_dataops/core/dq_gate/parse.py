@@ -78,6 +78,9 @@ def parse_all(suite: Any, rules: Any) -> Parsed:
 
 
 def _parse_short(written: Any, path: Path, parsed: Parsed) -> None:
+    if isinstance(written, dict):
+        # YAML reads a bare `null` as no name at all.
+        written = {"is_null" if key in (None, "null") else key: value for key, value in written.items()}
     if not isinstance(written, dict) or not written or not all(isinstance(key, str) for key in written):
         message = f"a rule is a mapping from its name to its arguments, not {written!r}"
         parsed.problems.append(Problem(path, "BAD_RULE", message, "{not_null: tailnum}"))

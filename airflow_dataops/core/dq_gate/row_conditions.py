@@ -55,16 +55,16 @@ def compile_row_condition(
         SpecError: It cannot be read (``BAD_EXPRESSION``) or names an unknown column (``UNKNOWN_COLUMN``).
     """
     if isinstance(condition, dict):
-        return _tree(condition, columns)
+        return _tree(condition, parser, columns)
     if parser in ("sql", "spark"):
         return parse_condition(condition, columns)
     return _pandas(condition, columns) if parser == "pandas" else _gx_text(condition, columns)
 
 
-def _tree(node: Any, columns: Mapping[str, str] | None) -> exp.Expression:
+def _tree(node: Any, parser: str, columns: Mapping[str, str] | None) -> exp.Expression:
     kind = node.get("type") if isinstance(node, dict) else None
     if kind in ("and", "or"):
-        parts = [exp.paren(_tree(part, columns), copy=False) for part in node.get("conditions") or []]
+        parts = [exp.paren(_tree(part, parser, columns), copy=False) for part in node.get("conditions") or []]
         if parts:
             return trees.all_of(parts) if kind == "and" else trees.any_of(parts)
     elif kind == "nullity":
@@ -72,7 +72,8 @@ def _tree(node: Any, columns: Mapping[str, str] | None) -> exp.Expression:
     elif kind == "comparison":
         return _comparison(node, columns)
     elif kind == "pass_through" and isinstance(node.get("pass_through_filter"), str):
-        return _pandas(node["pass_through_filter"], columns)
+        # What 1.x makes of a text that it hands to pandas or Spark as it is.
+        return compile_row_condition(node["pass_through_filter"], "pandas" if parser == "pandas" else "sql", columns)
     raise _bad(node, 'write {"type": "comparison", "column": {"name": "a"}, "operator": "==", "parameter": 5}')
 
 

@@ -29,11 +29,11 @@ class NotNull(ColumnRule):
         return f"{self.column} is not null"
 
 
-@rule("null", "expect_column_values_to_be_null")
+@rule("is_null", "expect_column_values_to_be_null")
 class Null(ColumnRule):
     """Every value is missing. Looks at all rows."""
 
-    example = "{null: cancelled_reason}"
+    example = "{is_null: cancelled_reason}"
 
     def present(self, rows: Rows) -> exp.Expression | None:  # noqa: ARG002 - every row is looked at
         return None

@@ -51,10 +51,12 @@ class CompoundUnique(KeyRule):
     def present(self, rows: Rows) -> exp.Expression | None:
         if self.ignore_row_if == "never":
             return None
+        # Sorted, so that the same key in another order is grouped once.
+        columns = sorted(self.columns)
         return (
-            rows.any_present(self.columns)
+            rows.any_present(columns)
             if self.ignore_row_if == "all_values_are_missing"
-            else rows.all_present(self.columns)
+            else rows.all_present(columns)
         )
 
     def describe(self) -> str:
