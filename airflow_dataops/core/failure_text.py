@@ -17,13 +17,12 @@ def gate_failure(result: GateResult, page: str | None = None) -> str:
         page: Link to the result page.
     """
     broken = [rule for rule in result.rules if not rule.passed and rule.severity == "critical"]
-    lines = [f"The data did not pass: {len(broken)} critical rule(s) failed on {result.rows.read:,} rows."]
-    lines += [f"  {line}" for line in result.reasons[:3]] if not broken else []
-    for rule in broken[:_RULES]:
-        lines += _rule(rule)
-    if len(broken) > _RULES:
-        lines.append(f"  … and {len(broken) - _RULES} more")
-    lines += ["Nothing was published."] if not page else [f"Nothing was published. Result page: {page}"]
+    lines = [f"The data did not pass: {len(broken)} critical rule(s) failed, on {result.rows.read:,} rows."]
+    lines += [f"  - {reason}" for reason in result.reasons[:_RULES]]
+    if len(result.reasons) > _RULES:
+        lines.append(f"  … and {len(result.reasons) - _RULES} more")
+    lines += [_rule(rule) for rule in broken[:_RULES] if rule.examples]
+    lines.append(f"Nothing was published. Result page: {page}" if page else "Nothing was published.")
     return "\n".join(lines)
 
 
@@ -32,14 +31,9 @@ def job_failure(error: DataOpsError, page: str | None = None) -> str:
     return f"{error}\n  Result page: {page}" if page else str(error)
 
 
-def _rule(rule: RuleOutcome) -> list[str]:
-    said = rule.message or "failed"
-    rows = f" ({rule.unexpected:,} of {rule.evaluated:,} rows)" if rule.row_rule else ""
-    lines = [f"  - {rule.id}: {said}{rows}"]
-    if rule.examples:
-        shown = (_values(row, rule.columns) for row in rule.examples[:_EXAMPLES])
-        lines.append(f"      for example: {'; '.join(shown)}")
-    return lines
+def _rule(rule: RuleOutcome) -> str:
+    shown = "; ".join(_values(row, rule.columns) for row in rule.examples[:_EXAMPLES])
+    return f"  {rule.unexpected:,} of {rule.evaluated:,} rows break {rule.id}, for example: {shown}"
 
 
 def _values(row: dict[str, object], columns: list[str]) -> str:

@@ -108,7 +108,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     """
     from airflow_dataops.clients.job_process import JobProcess
     from airflow_dataops.core import secrets
-    from airflow_dataops.core.errors import DataOpsError
+    from airflow_dataops.core.errors import DataOpsError, from_dict
     from airflow_dataops.operators._context import lookup_secrets
 
     page = announce_page(operator, context, spec)
@@ -123,6 +123,8 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     finally:
         operator._process = None
     send_metrics(result)
+    if result["status"] == "failed" and "verdict" not in result:
+        fail(from_dict(result["error"] or {}), page)
     return result
 
 

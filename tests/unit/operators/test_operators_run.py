@@ -155,7 +155,7 @@ def test_bad_data_says_rules_rows_examples_and_page_and_is_not_retried(
         )
     run = run_dag(dag, WHEN)
     assert (run.state, run.get_task_instance("gate").try_number) == ("failed", 1)
-    assert "not_null(tailnum): expected no nulls (7 of 100 rows)" in errors[0]
+    assert "7 of 100 rows break not_null(tailnum)" in errors[0]
     assert errors[0].count("tailnum=NULL") == 5
     assert "https://pages.example/lake/.dataops/runs/ops_bad/2024-01-02T000000/report.html" in errors[0]
 
