@@ -185,11 +185,13 @@ def _ribbon_tall(drawing: Drawing, x: float, y: float, to_x: float, to_y: float,
 
 
 def _exit_label(drawing: Drawing, x: float, y: float, way_out: Exit, read: int, room: float) -> None:
-    name = exit_name(way_out)
+    name = way_out.label or exit_name(way_out)
+    did = " dropped" if way_out.way == "dropped" else ""
+    share = text.share(way_out.rows / read)
     drawing.add(
         "text", text.short(name, max(int(room / 6.6), 12)), tip=text.short(name, 300), kind="label", x=x, y=y + 2
     )
-    drawing.add("text", f"{text.count(way_out.rows)} · {text.share(way_out.rows / read)}", kind="detail", x=x, y=y + 19)
+    drawing.add("text", f"{text.count(way_out.rows)}{did} · {share}", kind="detail", x=x, y=y + 19)
 
 
 def _tip(way_out: Exit) -> str:

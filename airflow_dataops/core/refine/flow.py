@@ -113,11 +113,11 @@ def _next_arrival(following: list[JobResult]) -> int:
 
 
 def _leave(step: JobResult, came: int, arrival: int) -> tuple[tuple[Exit, ...], int]:
-    if step.status != "ok" or step.job not in ("dq_gate", "refine", "publish"):
-        return (), came
-    if step.job == "dq_gate":
+    if step.job == "dq_gate":  # also one that stopped the run: what it found is kept for whoever looks into it
         aside = min(step.rows.quarantined, max(came - arrival, 0))
         return _exits(("quarantined", "", aside)), came - aside
+    if step.status != "ok" or step.job not in ("refine", "publish"):
+        return (), came
     if step.job == "publish":
         return _exits(("unaccounted", "", came - step.rows.written)), step.rows.written
     rows = step.rows

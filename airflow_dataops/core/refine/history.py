@@ -24,7 +24,8 @@ class Point(Model):
         verdict: The run's verdict.
         read: Rows read.
         written: Rows published.
-        quarantined_share: Share of the rows read, 0..1, that were put aside; None where none were read.
+        quarantined_share: Share of the rows read, 0..1, that were put aside; None where none were read, and for a run
+            that failed before it put any aside.
         seconds: Seconds of work in all steps.
     """
 
@@ -78,9 +79,14 @@ def point_of(run: RunResult) -> Point | None:
         verdict=run.verdict,
         read=run.rows.read,
         written=run.rows.written,
-        quarantined_share=run.rows.quarantined / run.rows.read if run.rows.read else None,
+        quarantined_share=_share(run),
         seconds=run.seconds.get("total", 0.0),
     )
+
+
+def _share(run: RunResult) -> float | None:
+    unknown = run.verdict == "failed" and not run.rows.quarantined
+    return run.rows.quarantined / run.rows.read if run.rows.read and not unknown else None
 
 
 def _order(key: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def test_every_exit_is_labelled_with_its_rows_and_share(draw: object) -> None:
         flow(Exit("dropped", "null in arr_time", 458), Exit("deduplicated", "", 1), read=336_776), published=True
     )  # type: ignore[operator]
     texts = "".join(ET.fromstring(chart).itertext())
-    for part in ("null in arr_time", "458 · 0.14", "duplicates removed", "1 · < 0.01", "336,776"):
+    for part in ("null in arr_time", "458 dropped · 0.14", "duplicates removed", "1 · < 0.01", "336,776"):
         assert part in texts.replace("\u00a0", " ")
 
 

@@ -138,6 +138,15 @@ def test_the_figures_of_the_run_are_exact(page: Page, figure: str) -> None:
     assert figure in page.text
 
 
+def test_a_rule_says_what_was_expected_and_not_the_counts_twice(
+    make_run: MakeRun, step_documents: dict[str, Any]
+) -> None:
+    rule = step_documents["gate_bronze"]["rules"][2]
+    rule["message"] = "dep_time is not null: 8255 of 336776 rows break it (97.55 % hold)"
+    page = Page(render(make_run(step_documents)))
+    assert ("span", "dep_time is not null") in page.texts
+
+
 def test_nulls_are_shown_before_and_after(page: Page) -> None:
     assert "air_time float64 2.80 % 9,430 0.22 % 717" in re.sub(r"\s+", " ", page.text)
     assert "13 columns without nulls" in page.text

@@ -65,9 +65,11 @@ def test_a_failed_step_lets_nothing_out_and_nothing_is_written() -> None:
     assert flow.written == 0
 
 
-def test_a_gate_that_stopped_the_run_is_not_ok() -> None:
-    gate = GateResult(task="gate", run=RUN, verdict="failed", rows=RowCounts(read=100, quarantined=40))
-    assert [s.ok for s in row_flow({"gate": gate}).stages] == [False]
+def test_a_gate_that_stopped_the_run_is_not_ok_and_shows_why() -> None:
+    gate = GateResult(task="gate", run=RUN, status="failed", verdict="failed", rows=RowCounts(read=100, quarantined=40))
+    (stage,) = row_flow({"gate": gate}).stages
+    assert not stage.ok
+    assert stage.exits == (Exit("quarantined", "", 40),), "what made it stop is shown"
 
 
 def test_no_steps_are_no_rows() -> None:

@@ -67,6 +67,11 @@ def test_no_rows_have_no_share() -> None:
     assert point.quarantined_share is None
 
 
+def test_a_run_that_failed_before_it_put_rows_aside_has_no_share() -> None:
+    (point,) = points([result("k", "2013-01-01T00:00:00Z", verdict="failed", rows={"read": 200})], limit=5)
+    assert point.quarantined_share is None
+
+
 def test_a_run_without_an_interval_counts_from_when_it_began() -> None:
     (point,) = points([result("k", None, started_at="2013-01-09T00:00:00Z")], limit=5)
     assert point.moment.isoformat() == "2013-01-09T00:00:00+00:00"
