@@ -90,6 +90,12 @@ def _guarded(name: str, arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] == "airflow":
+            print(
+                f"dataops {name}: Airflow is not installed\n  -> pip install 'airflow-dataops[airflow]'",
+                file=sys.stderr,
+            )
+            return FOUND
         print(f"dataops {name}: {type(error).__name__}: {error}", file=sys.stderr)
         print("  -> this is a fault of dataops; run it again with --debug and report what it prints", file=sys.stderr)
         return INTERNAL
