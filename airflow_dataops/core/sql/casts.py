@@ -155,17 +155,16 @@ def _to_date(value: exp.Expression, source: str, _target: str) -> exp.Expression
     return plain_cast(value, "DATE") if source == "timestamp" else None
 
 
-def _to_timestamp(value: exp.Expression, source: str, target: str) -> exp.Expression | None:
+def _to_timestamp(value: exp.Expression, source: str, _target: str) -> exp.Expression | None:
     if source == "string":
-        moment = _to_timestamptz(value, source, target)
-        return None if moment is None else plain_cast(moment, "TIMESTAMPNTZ")
+        return pin("text_timestamp", value, exp.Literal.string(_TIMESTAMP))
     return plain_cast(value, "TIMESTAMPNTZ") if types.is_temporal(source) else None
 
 
-def _to_timestamptz(value: exp.Expression, source: str, _target: str) -> exp.Expression | None:
+def _to_timestamptz(value: exp.Expression, source: str, target: str) -> exp.Expression | None:
     if source == "string":
-        text = exp.Trim(this=value)
-        return _guarded(text, _TIMESTAMP, pin("text_timestamptz", text.copy()))
+        moment = _to_timestamp(value, source, target)
+        return None if moment is None else plain_cast(moment, "TIMESTAMPTZ")
     return plain_cast(value, "TIMESTAMPTZ") if types.is_temporal(source) else None
 
 

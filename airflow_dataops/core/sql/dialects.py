@@ -103,6 +103,25 @@ def _strip(value: exp.Expression, needed: exp.Expression) -> exp.Expression:
     return exp.Case(ifs=[exp.If(this=needed, true=trimmed)], default=value.copy())
 
 
+def _if_moment(text: exp.Expression, test: exp.Expression) -> exp.If:
+    return exp.If(this=test, true=_naive(quick_try(exp.Trim(this=text.copy()), "TIMESTAMPTZ")))
+
+
+def _duck_moment(text: exp.Expression, pattern: exp.Expression) -> exp.Expression:
+    """The two common shapes take DuckDB's quick way, four times as fast; what it reads otherwise (hour 24, a sign) goes the long one."""
+
+    def like(shape: str) -> exp.Expression:
+        return exp.Like(this=text.copy(), expression=exp.Literal.string(shape))
+
+    common: exp.Expression = exp.Paren(
+        this=exp.Or(this=like("____-__-__T__:__:__Z"), expression=like("____-__-__ __:__:__"))
+    )
+    for shape in ("-%", "%24:%"):
+        common = exp.And(this=common, expression=exp.Not(this=like(shape)))
+    quick = exp.If(this=common, true=quick_try(text.copy(), "TIMESTAMPNTZ"))
+    return exp.Case(ifs=[quick, _if_moment(text, call("REGEXP_MATCHES", exp.Trim(this=text.copy()), pattern))])
+
+
 PINS: dict[str, Pin] = {
     "regex": Pin("RE2 against Java; neither is anchored", lambda *a: call("REGEXP_MATCHES", *a), _spark_rlike),
     "regex_extract": Pin(
@@ -130,10 +149,10 @@ PINS: dict[str, Pin] = {
         lambda value: _fold_pipe([plain_cast(_naive(value), "TEXT"), exp.Literal.string("Z")]),
         lambda value: call("CONCAT", plain_cast(_naive(value), "TEXT"), exp.Literal.string("Z")),
     ),
-    "text_timestamptz": Pin(
-        "an ISO text with offset becomes the moment it means; Spark's TIMESTAMP_NTZ and DuckDB's TIMESTAMP drop the offset",
-        lambda value: quick_try(value, "TIMESTAMPTZ"),
-        lambda value: quick_try(value, "TIMESTAMPTZ"),
+    "text_timestamp": Pin(
+        "an ISO text with offset becomes the moment it means, in UTC; Spark's TIMESTAMP_NTZ and DuckDB's TIMESTAMP drop the offset",
+        _duck_moment,
+        lambda text, pattern: exp.Case(ifs=[_if_moment(text, _spark_rlike(exp.Trim(this=text.copy()), pattern))]),
     ),
     "is_nan": Pin(
         "NaN is a value, not null, equal to itself and above all other numbers", *_function("ISNAN", "ISNAN")
@@ -175,13 +194,16 @@ PINS: dict[str, Pin] = {
     "lowest": Pin(
         "list of the n lowest values that are not null",
         lambda value, count: call("MIN", value, count),
-        lambda value, count: call("SLICE", call("SORT_ARRAY", call("COLLECT_LIST", value)), exp.Literal.number(1), count),
+        lambda value, count: call(
+            "SLICE", call("SORT_ARRAY", call("COLLECT_LIST", value)), exp.Literal.number(1), count
+        ),
     ),
     "quantile": Pin(
         "the lowest value that is not below a share of the others; Spark has two functions, one of which guesses",
         lambda value, share: call("QUANTILE_DISC", value, share),
         lambda value, share: exp.WithinGroup(
-            this=call("PERCENTILE_DISC", share), expression=exp.Order(expressions=[exp.Ordered(this=value, nulls_first=True)])
+            this=call("PERCENTILE_DISC", share),
+            expression=exp.Order(expressions=[exp.Ordered(this=value, nulls_first=True)]),
         ),
     ),
     "raise": Pin("stops the query with a message", *_function("ERROR", "RAISE_ERROR")),
