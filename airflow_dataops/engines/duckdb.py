@@ -130,7 +130,7 @@ class DuckDBEngine:
         from airflow_dataops.engines.duckdb_decode import LINE, REASON, decode
 
         done = decode(self.session, self._at(decoded), source, files, decoded)
-        relation = f"read_parquet({texts(done.files)}, union_by_name = true, hive_partitioning = false)"
+        relation = f"read_parquet({texts(done.files)}, union_by_name = true, hive_partitioning = false, {parquet.NAN})"
         self._view(view, f"SELECT * EXCLUDE ({LINE}, {REASON}) FROM {relation} WHERE {REASON} IS NULL")
         self._view(f"{view}_rejected", f"SELECT {_REJECTED} FROM {relation} WHERE {REASON} IS NOT NULL")
         return _info(files, done.columns, done.rejected, done.fingerprint)

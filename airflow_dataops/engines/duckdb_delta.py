@@ -13,6 +13,7 @@ from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.sql.types import from_engine
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, SourceSpec
 from airflow_dataops.engines.base import SourceInfo
+from airflow_dataops.engines.duckdb_parquet import NAN
 from airflow_dataops.engines.duckdb_session import Session, ident, sql_type, text, texts
 from airflow_dataops.engines.files import missing
 
@@ -54,6 +55,7 @@ def _scan(session: Session, root: str, state: delta.DeltaSnapshot, columns: dict
         return f"SELECT {', '.join([*items, ''])} NULL::VARCHAR AS {SOURCE_FILE}, NULL::BIGINT AS {SOURCE_ROW} LIMIT 0"
     hive = all(_hive(file.path) == file.partition for file in state.files)
     options = f"filename = {text(SOURCE_FILE)}, file_row_number = true, union_by_name = true, hive_partitioning = {str(hive).lower()}"
+    options += f", {NAN}"
     if hive and state.partition_by:
         options += f", hive_types = {_as_text(state.partition_by)}"
     relation = f"read_parquet({texts([f'{root}/{file.path}' for file in state.files])}, {options})"

@@ -16,6 +16,8 @@ from airflow_dataops.engines.duckdb_session import Session, ident, pairs, sql_ty
 from airflow_dataops.engines.files import unreadable
 
 _ROW = "file_row_number"
+# The least and greatest value in a file's footer leave NaN out; without this, DuckDB answers from them that there is none.
+NAN = "can_have_nan = true"
 
 
 def scan(
@@ -48,7 +50,7 @@ def scan(
     mine = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in own]
     if mine and not keep:
         raise _reserved(files[0], mine[0])
-    options = [f"union_by_name = {str(len(shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}"]
+    options = [f"union_by_name = {str(len(shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}", NAN]
     if not mine:
         options += [f"filename = {text(SOURCE_FILE)}", "file_row_number = true"]
     if types:
