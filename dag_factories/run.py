@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,6 +58,7 @@ def run_pipeline(
     *,
     target: str | None = None,
     dates: str | None = None,
+    runs: Sequence[RunContext] | None = None,
     now: datetime,
     progress: Progress | None = None,
     on_step: OnStep | None = None,
@@ -69,6 +70,7 @@ def run_pipeline(
         target: Name of a target; without it ``DATAOPS_TARGET``, else the project's default.
         dates: ``2024-01-31``, ``2024-01-31T06:00`` or ``2024-01-01..2024-01-31`` (:func:`dag_factories.intervals.intervals_of`).
             Without it, the last interval of the schedule that is over; a pipeline without one runs without an interval.
+        runs: Runs to do again as they were, instead of ``dates``.
         now: The time at which the run is asked for; aware.
         progress: Told, one line at a time, what is being done.
         on_step: Told each task's result when it ends.
@@ -80,7 +82,7 @@ def run_pipeline(
     pipeline = load_pipeline(file, target=target)
     spec, project, chosen = pipeline.require()
     plan = plan_of(spec, project, chosen, pipeline.relative)
-    contexts = run_contexts(plan, dates, now)
+    contexts = run_contexts(plan, dates, now) if runs is None else runs
     return (_Run(plan, project.root, context, progress, on_step).run() for context in contexts)
 
 

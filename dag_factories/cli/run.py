@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         outcomes = _outcomes(arguments)
-        failed = [_tell(outcome, as_json=arguments.json) for outcome in outcomes]
+        failed = [tell(outcome, as_json=arguments.json) for outcome in outcomes]
     except PipelineError as error:
         show(error, arguments.file)
         return 1
@@ -60,8 +60,8 @@ def _outcomes(arguments: argparse.Namespace) -> Iterable[RunOutcome]:
         "target": arguments.target,
         "dates": arguments.date,
         "now": datetime.now(UTC),
-        "progress": None if arguments.quiet else _progress,
-        "on_step": _print_result if arguments.json else None,
+        "progress": None if arguments.quiet else to_stderr,
+        "on_step": as_line if arguments.json else None,
     }
     if arguments.airflow:
         from dag_factories.realise.local_run import run_in_airflow
@@ -72,15 +72,17 @@ def _outcomes(arguments: argparse.Namespace) -> Iterable[RunOutcome]:
     return run_pipeline(arguments.file, **options)
 
 
-def _progress(line: str) -> None:
+def to_stderr(line: str) -> None:
+    """Tell progress."""
     print(line, file=sys.stderr, flush=True)
 
 
-def _print_result(result: JobResult) -> None:
+def as_line(result: JobResult) -> None:
+    """Print a step's result as one line of JSON."""
     print(json.dumps(result.model_dump(mode="json"), ensure_ascii=False), flush=True)
 
 
-def _tell(outcome: RunOutcome, *, as_json: bool) -> bool:
+def tell(outcome: RunOutcome, *, as_json: bool) -> bool:
     """Print what became of a run; returns whether it failed."""
     result = outcome.result
     if not as_json:
