@@ -134,7 +134,7 @@ def create(
         create_table_with_add_actions(
             path,
             _delta_schema(schema),
-            [_add(file, _statistics(file, schema, window)) for file in adds],
+            [_add(file, _statistics(file, schema, window), True) for file in adds],
             partition_by=list(partition_by),
             commit_properties=_properties(application, token),
         )
@@ -150,6 +150,7 @@ def commit(
     application: str,
     token: int,
     window: str | None = None,
+    data_change: bool = True,
 ) -> int:
     """Add and remove files in one commit right after the version of ``state``; returns the new version.
 
@@ -160,6 +161,7 @@ def commit(
         application: Name under which the log remembers ``token``.
         token: Number of this publish.
         window: Column that the files' moments are about.
+        data_change: False where the rows stay the same, so that readers of changes see none.
 
     Raises:
         CommitConflict: The table has changed since; look again and decide anew.
@@ -171,13 +173,17 @@ def commit(
     known = {file.path: file for file in state.files}
     gone = [
         RemoveAction(
-            path=p, data_change=True, deletion_timestamp=now, size=known[p].size, partition_values=known[p].partition
+            path=p,
+            data_change=data_change,
+            deletion_timestamp=now,
+            size=known[p].size,
+            partition_values=known[p].partition,
         )
         for p in removes
     ]
     try:
         state.table.create_write_transaction(
-            [*(_add(file, _statistics(file, state.schema, window)) for file in adds), *gone],
+            [*(_add(file, _statistics(file, state.schema, window), data_change) for file in adds), *gone],
             mode="append",
             schema=state.table.schema(),
             partition_by=list(state.partition_by),
@@ -214,7 +220,7 @@ def add_columns(state: DeltaSnapshot, fields: Iterable[Any]) -> None:
         raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
 
 
-def _add(file: TableFile, statistics: dict[str, Any]) -> AddAction:
+def _add(file: TableFile, statistics: dict[str, Any], data_change: bool) -> AddAction:
     from deltalake.transaction import AddAction
 
     return AddAction(
@@ -222,7 +228,7 @@ def _add(file: TableFile, statistics: dict[str, Any]) -> AddAction:
         size=file.bytes,
         partition_values=file.partition,
         modification_time=int(time.time() * 1000),
-        data_change=True,
+        data_change=data_change,
         stats=json.dumps(statistics),
     )
 
@@ -276,6 +282,22 @@ def _properties(application: str, token: int) -> CommitProperties:
     from deltalake.transaction import CommitProperties, Transaction
 
     return CommitProperties(max_commit_retries=0, app_transactions=[Transaction(application, token)])
+
+
+def vacuum(path: str, *, days: int, dry_run: bool) -> list[str]:
+    """Delete files that no version of the last ``days`` days needs; returns them.
+
+    Raises:
+        StorageError: It did not work.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        # Full: also what lies in the folder and was never committed.
+        return list(DeltaTable(path).vacuum(retention_hours=24 * days, dry_run=dry_run, full=True))
+    except DeltaError as error:
+        raise StorageError(f"vacuum of Delta table {path} failed: {error}") from error
 
 
 def partition_text(value: Any) -> str | None:

@@ -73,6 +73,10 @@ class Storage(Protocol):
         """Return all files below a folder, sorted by path; none where it does not exist. Files in the making are left out."""
         ...
 
+    def leftovers(self, folder: str) -> list[FileInfo]:
+        """Return the files in the making below a folder: those of a process that was killed, or that still writes."""
+        ...
+
     def info(self, path: str) -> FileInfo | None:
         """Return one file; None where there is no such file."""
         ...
@@ -157,11 +161,19 @@ class LocalStorage:
     @_guarded
     def find(self, folder: str) -> list[FileInfo]:
         """See :class:`Storage`."""
+        return self._walk(folder, temporary=False)
+
+    @_guarded
+    def leftovers(self, folder: str) -> list[FileInfo]:
+        """See :class:`Storage`."""
+        return self._walk(folder, temporary=True)
+
+    def _walk(self, folder: str, *, temporary: bool) -> list[FileInfo]:
         found = []
         for parent, folders, files in os.walk(folder, onerror=_unless_gone):
             folders[:] = [name for name in folders if name != _LOCKS]
             for name in files:
-                known = None if name.startswith(TEMPORARY) else self.info(os.path.join(parent, name))
+                known = self.info(os.path.join(parent, name)) if name.startswith(TEMPORARY) is temporary else None
                 if known:
                     found.append(known)
         return sorted(found, key=lambda info: info.path)

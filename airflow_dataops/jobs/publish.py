@@ -7,24 +7,22 @@ index, end. Until the commit point the table is as it was; after it, whoever com
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage, storage_for
-from airflow_dataops.core.dq_gate.spec import GateResult
+from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec
 from airflow_dataops.core.errors import PublishError
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.publish import CommitRecord, table_digest
 from airflow_dataops.core.refine.spec import PublishResult, PublishSpec, StageManifest
 from airflow_dataops.core.tables import RowCounts
 from airflow_dataops.jobs import recovery
-from airflow_dataops.jobs.records import layout_of, read_document, read_result
-
-Progress = Callable[[str], None]
+from airflow_dataops.jobs.process import Progress, main
+from airflow_dataops.jobs.records import layout_of, read_document, read_result, read_spec
 
 
 @dataclass
@@ -112,6 +110,9 @@ def run(
         result = publish(work)
         with work.step("cleanup", "deleting the staged files"):
             storage.delete_tree(layout.staging)
+            for name in storage.names(layout.record):
+                if name.startswith("commit-"):
+                    storage.delete(f"{layout.record}/{name}")
         return result.model_copy(update={"seconds": work.seconds})
 
 
@@ -162,11 +163,18 @@ def commit_quarantine(storage: Storage, layout: RunLayout) -> str | None:
     for name, path in staged.items():
         storage.copy(path, f"{layout.quarantine}/{name}")
     for info in storage.find(layout.quarantine):
-        if info.path.rpartition("/")[2] not in staged:
+        name = info.path.rpartition("/")[2]
+        if name not in staged and not _commits_itself(layout, name.removesuffix(".parquet")):
             storage.delete(info.path)
     if not staged:
         storage.prune(layout.quarantine, layout.quarantine_root)
     return layout.quarantine if staged else None
+
+
+def _commits_itself(layout: RunLayout, task: str) -> bool:
+    """Whether the rows belong to a gate that stands on its own in the same run."""
+    spec = read_spec(layout, task, GateSpec)
+    return spec is not None and spec.commit_quarantine
 
 
 def result_of(spec: PublishSpec, record: CommitRecord, *, already_done: bool = False) -> PublishResult:
@@ -212,6 +220,4 @@ def _versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    from airflow_dataops.jobs.process import main
-
-    sys.exit(main(PublishSpec, run))
+    raise SystemExit(main(PublishSpec, run))

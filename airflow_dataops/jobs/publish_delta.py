@@ -11,8 +11,8 @@ from airflow_dataops.core.errors import PublishError
 from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import CommitRecord, TableFile
 from airflow_dataops.core.refine.spec import PublishResult
-from airflow_dataops.engines.duckdb import DuckDBEngine
 from airflow_dataops.jobs import recovery
+from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.publish import Work, result_of
 from airflow_dataops.jobs.publish_plan import Planned, plan, window_of
 from airflow_dataops.jobs.records import write_document
@@ -72,7 +72,7 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     )
     with (
         work.step("plan", "deciding which files leave"),
-        DuckDBEngine(work.spec.resources, storage=work.storage) as engine,
+        engine_for(work.spec) as engine,
     ):
         planned = plan(work, engine, listed, index, attempt)
     record = planned.record

@@ -9,8 +9,8 @@ from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import TableFile
 from airflow_dataops.core.refine.spec import PublishResult
 from airflow_dataops.engines.base import Engine
-from airflow_dataops.engines.duckdb import DuckDBEngine
 from airflow_dataops.jobs import recovery
+from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.publish import Work, result_of
 from airflow_dataops.jobs.publish_plan import Planned, added, plan, window_of
 from airflow_dataops.jobs.records import write_document
@@ -24,7 +24,7 @@ def publish(work: Work) -> PublishResult:
         PublishError: The table is of another format, partitioning or schema, or cannot take the rows; it is as it was.
     """
     index = read_index(work.storage, work.index)
-    with DuckDBEngine(work.spec.resources, storage=work.storage) as engine, work.step("plan", "looking at the table"):
+    with engine_for(work.spec) as engine, work.step("plan", "looking at the table"):
         listed = _listed(work)
         _check(work, engine, listed, index)
         planned = _with_columns(work, engine, plan(work, engine, listed, index))
