@@ -64,3 +64,21 @@ def test_an_example_runs_without_airflow_and_gives_the_same_twice(name: str, pro
         rows.append(result["rows"])
 
     assert rows[0] == rows[1]
+
+
+@pytest.mark.airflow
+@pytest.mark.timeout(600)
+def test_the_operators_without_yaml_publish_a_month(project: Path, run_dag: Callable[..., Any]) -> None:
+    from deltalake import DeltaTable
+
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ModuleNotFoundError:  # Airflow 2
+        from airflow.models.dagbag import DagBag
+    bag = DagBag(str(project / "flights_operators.py"), safe_mode=True)
+    assert bag.import_errors == {}
+
+    assert run_dag(bag.dags["flights_operators"], datetime(2024, 1, 2, tzinfo=UTC)).state == "success"
+
+    # 27,004 flights in January, 521 of them without a departure time.
+    assert DeltaTable(str(project / "lake/silver/flights_january")).to_pyarrow_table().num_rows == 26_483
