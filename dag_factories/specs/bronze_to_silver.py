@@ -38,12 +38,10 @@ class Column(AuthorModel):
     Attributes:
         tags: What kind of data it holds; ``masks`` of ``dataops.yaml`` says how each tag is masked.
         mask: A mask for this column alone; wins over its tags.
-        description: One line for readers.
     """
 
     tags: Names = []
     mask: MaskOrNone = None
-    description: str | None = None
 
 
 class Gate(AuthorModel):

@@ -79,6 +79,6 @@ def test_the_data_is_not_changed() -> None:
 
 
 def test_fields_are_found_through_optional_and_mappings() -> None:
-    assert set(fields_at(BronzeToSilverSpec, ("columns", "email"))) == {"tags", "mask", "description"}
+    assert set(fields_at(BronzeToSilverSpec, ("columns", "email"))) == {"tags", "mask"}
     assert "keys" in fields_at(BronzeToSilverSpec, ("clean", "dedup"))
     assert "schema" in fields_at(BronzeToSilverSpec, ())
