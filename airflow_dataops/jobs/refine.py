@@ -81,7 +81,8 @@ class _Refine:
         with self.timer("dedup"):
             losers = self._deduplicate()
         with self.timer("write"):
-            final, files = self._write(plan, before, losers)
+            final = self._table(plan, before, losers)
+            files = self._write(final)
         rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
         with self.timer("profile"):
             profile = self._profile(final, files)
@@ -93,7 +94,7 @@ class _Refine:
             rows=rows,
             files=len(files),
             columns=profile,
-            drift=final.shape.notes,
+            drift=[*plan.notes, *final.shape.notes],
             casts_to_null=_casts_to_null(plan, counts),
             bytes_read=info.bytes,
             bytes_written=sum(file.bytes for file in files),
@@ -109,6 +110,8 @@ class _Refine:
         plan = clean_plan(self.spec, info.columns, before.columns, excluded=excluded)
         self.engine.create_view(ROWS, plan.rows)
         self.engine.create_view(GOOD, plan.good)
+        # What is wrong with masks, partitions or the table's columns is said before any row is read.
+        self._table(plan, before, 0)
         return info, before, plan
 
     def _count(self, info: SourceInfo, plan: CleanPlan) -> dict[str, int]:
@@ -126,7 +129,7 @@ class _Refine:
                 raise self._cast_failed(plan, index, failed)
         if counts.get("moved"):
             raise SpecError(
-                f"the cleaning moves {counts['moved']} rows out of the run's slice: their {plan.window!r} belongs to another run afterwards",
+                f"the cleaning moves {counts['moved']} rows out of the run's slice: by their {plan.window!r} they belong to another run",
                 hint="cast the window column to timestamp, or take size: day and time zone UTC for a date",
                 code="WINDOW_MOVED",
             )
@@ -148,7 +151,7 @@ class _Refine:
         examples = f", such as {', '.join(map(repr, shown))}" if shown else ""
         return InputError(
             f"{failed} values of column {cell.name!r} do not cast to {cell.cast_to}{examples}",
-            hint=f"set clean.cast: {{{cell.name}: {{type: {cell.cast_to}, on_error: quarantine}}}} to put these rows aside, or on_error: null",
+            hint=f"write clean.cast: {{{cell.name}: {{type: {cell.cast_to}, on_error: quarantine}}}} to put such rows aside, or null",
             code="CAST_FAILED",
             details={"column": cell.name, "type": cell.cast_to, "values": failed, "examples": shown},
         )
@@ -181,11 +184,8 @@ class _Refine:
             return 0
         return self.engine.create_table(LOSERS, dedup.losers_query(step, self._cleaned()))
 
-    def _cleaned(self) -> dict[str, str]:
-        return {name: kind for name, kind in self.engine.columns(GOOD).items() if name not in PLACE}
-
-    def _write(self, plan: CleanPlan, before: Published, losers: int) -> tuple[TablePlan, list[StagedFile]]:
-        final = table_plan(
+    def _table(self, plan: CleanPlan, before: Published, losers: int) -> TablePlan:
+        return table_plan(
             self.spec,
             plan,
             self._cleaned(),
@@ -194,15 +194,19 @@ class _Refine:
             deduplicated=losers > 0,
             untyped=before.untyped,
         )
+
+    def _cleaned(self) -> dict[str, str]:
+        return {name: kind for name, kind in self.engine.columns(GOOD).items() if name not in PLACE}
+
+    def _write(self, final: TablePlan) -> list[StagedFile]:
         self.tell("writing the cleaned rows")
-        files = self.engine.write_table(
+        return self.engine.write_table(
             final.query,
             self.layout.staged_table,
             partition_by=self.spec.target.partition_by,
             stem=file_stem(self.spec.run),
             window=final.window,
         )
-        return final, files
 
     def _row_counts(
         self, info: SourceInfo, plan: CleanPlan, counts: Mapping[str, int], losers: int, written: int

@@ -59,6 +59,7 @@ class CleanPlan:
         lost: Number of rows that belong to no run; None where the slice is no window.
         columns: Column -> type of the cleaned rows, as far as it is known without an engine.
         window: Name of the slice's window column in the cleaned rows; None without one.
+        notes: What the source lacks, one line each.
     """
 
     cells: list[Cell]
@@ -70,6 +71,7 @@ class CleanPlan:
     lost: exp.Select | None
     columns: dict[str, str]
     window: str | None
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def clean_plan(
         lost=None if lost is None else exp.select(named(count_all(), "rows")).from_(table(SOURCE)).where(lost),
         columns=made,
         window=window,
+        notes=[f"missing column {name!r} is null" for name in absent],
     )
 
 
@@ -195,6 +198,7 @@ def _good(spec: RefineSpec, cells: list[Cell], stay: exp.Expression | None) -> t
     query = exp.select(*names, *(column(name) for name in PLACE)).from_(table(ROWS))
     query = query if stay is None else query.where(stay)
     level: set[str] = set()
+    check_distinct([*made, *spec.clean.derive])
     for name, text in spec.clean.derive.items():
         tree, kind = _derived(name, text, made)
         if level & set(columns_of(tree)):
@@ -202,7 +206,6 @@ def _good(spec: RefineSpec, cells: list[Cell], stay: exp.Expression | None) -> t
         query = query.select(named(tree, name))
         made[name] = kind or "string"
         level.add(name)
-    check_distinct(made)
     return query, made
 
 
@@ -253,11 +256,11 @@ def _check_target(spec: RefineSpec, shape: Shape, plan: CleanPlan, masks: Mappin
             hint="keep a column in clean.select, or mask fewer with kind: drop",
             code="NO_COLUMNS",
         )
-    if isinstance(spec.slice, WindowSlice) and target.mode == "replace":
-        if plan.window is None or plan.window not in shape.columns or plan.window in masks:
-            raise SpecError(
-                f"the window column {spec.slice.column!r} is not in the table as it is: left out or masked, so that a later run could "
-                "not tell which rows it replaces",
-                hint="keep it in clean.select and without a mask, or use mode: merge",
-                code="WINDOW_COLUMN_LOST",
-            )
+    lost = plan.window is None or plan.window not in shape.columns or plan.window in masks
+    if isinstance(spec.slice, WindowSlice) and target.mode == "replace" and lost:
+        raise SpecError(
+            f"the window column {spec.slice.column!r} is not in the table as it is: left out or masked, so that a later run could "
+            "not tell which rows it replaces",
+            hint="keep it in clean.select and without a mask, or use mode: merge",
+            code="WINDOW_COLUMN_LOST",
+        )
