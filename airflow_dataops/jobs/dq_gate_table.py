@@ -144,7 +144,9 @@ def _open_staged(engine: Engine, layout: RunLayout, manifest: StageManifest) -> 
         place = [named(exp.cast(exp.Null(), "TEXT"), SOURCE_FILE), named(exp.cast(exp.Null(), "BIGINT"), SOURCE_ROW)]
         engine.create_view(SOURCE, exp.select(*empty, *place).where(exp.false()))
         return CheckedTable(SourceInfo((), 0, dict(manifest.columns), 0, ""), dict(manifest.columns), manifest)
-    info = engine.open_parquet([f"{layout.staged_table}/{file.path}" for file in manifest.files], _STAGED)
+    info = engine.open_parquet(
+        [f"{layout.staged_table}/{file.path}" for file in manifest.files], _STAGED, types=manifest.columns
+    )
     # Values of partition folders are texts: the manifest knows the types that they were made from.
     kept = [
         column(name) if info.columns.get(name) == kind else named(exp.cast(column(name), parse_type(kind)), name)

@@ -43,17 +43,22 @@ def outcomes(plan: GatePlan, seen: Mapping[str, Any], repeats: Mapping[str, Repe
         seen: The one row of its fused select.
         repeats: Name of a key -> what its group-by saw.
     """
+
+    def number(alias: str) -> int:
+        # DuckDB counts no row as null, Spark as 0.
+        return int(seen[alias] or 0)
+
     made = []
     for check in plan.checks:
         repeated = repeats[check.key.name] if check.key else Repeats()
         if isinstance(check.rule, TableRule):
             values = {name: seen[alias] for name, alias in check.values.items()}
             if check.key:
-                values["distinct"] = seen[check.key.present] - repeated.rows + repeated.keys
-            made.append(table_outcome(check.rule, values, plan.context, seen[plan.rows]))
+                values["distinct"] = number(check.key.present) - repeated.rows + repeated.keys
+            made.append(table_outcome(check.rule, values, plan.context, number(plan.rows)))
         elif isinstance(check.rule, RowRule) and check.total and check.evaluated:
-            unexpected = seen[check.unexpected] if check.unexpected else repeated.rows
-            made.append(row_outcome(check.rule, Counts(seen[check.total], seen[check.evaluated], int(unexpected or 0))))
+            unexpected = number(check.unexpected) if check.unexpected else repeated.rows
+            made.append(row_outcome(check.rule, Counts(number(check.total), number(check.evaluated), unexpected)))
     return made
 
 

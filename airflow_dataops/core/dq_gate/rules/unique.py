@@ -54,9 +54,7 @@ class CompoundUnique(KeyRule):
         # Sorted, so that the same key in another order is grouped once.
         columns = sorted(self.columns)
         return (
-            rows.any_present(columns)
-            if self.ignore_row_if == "all_values_are_missing"
-            else rows.all_present(columns)
+            rows.any_present(columns) if self.ignore_row_if == "all_values_are_missing" else rows.all_present(columns)
         )
 
     def describe(self) -> str:
