@@ -17,7 +17,9 @@ from dag_factories.project import Project
 from dag_factories.resolve import ValueResolver, resolve
 
 
-def sql_of(plan: Plan, project: Project, context: Context, *, dates: str | None, now: datetime) -> Iterator[tuple[str, str]]:
+def sql_of(
+    plan: Plan, project: Project, context: Context, *, dates: str | None, now: datetime
+) -> Iterator[tuple[str, str]]:
     """Yield the id of each task that runs SQL, with one of its statements.
 
     Args:
@@ -56,7 +58,8 @@ def _typed(columns: Mapping[str, str | None] | None) -> dict[str, str]:
             hint="deliver the source's first file, or choose a target whose lake is here with --target",
             code="SOURCE_MISSING",
         )
-    return {name: kind or "string" for name, kind in columns.items()}  # hive partitions: text, unless the engine knows better
+    # A hive partition has no type in any file; the engine guesses it from all values, which are not read here.
+    return {name: kind or "string" for name, kind in columns.items()}
 
 
 def _pretty(text: str) -> str:
