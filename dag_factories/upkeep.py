@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,6 @@ from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.tables import Slice, TargetSpec
 from dag_factories.discover import find_pipelines
 from dag_factories.pipeline import LoadedProject, load_pipeline, load_project
-from dag_factories.references import Ref
 from dag_factories.resolve import replace_references
 
 
@@ -39,12 +38,13 @@ class Kept:
     retention_days: int | None = None
 
 
-def kept(paths: Iterable[Path], *, target: str | None = None) -> list[Kept]:
+def kept(paths: Iterable[Path], *, target: str | None = None, lookup: Callable[[str], str] | None = None) -> list[Kept]:
     """Return what the pipelines of files and folders keep.
 
     Args:
         paths: Pipeline files, and folders of them.
         target: Name of a target; without it ``DATAOPS_TARGET``, else the project's default.
+        lookup: ``env:NAME``, ``var:NAME`` or ``conn:ID.field`` -> value; the environment alone when omitted.
 
     Raises:
         PipelineError: A file cannot be used.
@@ -52,7 +52,8 @@ def kept(paths: Iterable[Path], *, target: str | None = None) -> list[Kept]:
     """
     files = [file for path in paths for file in (find_pipelines(path) if path.is_dir() else [path])]
     projects: dict[Path, LoadedProject] = {}
-    return [_kept(file, projects.setdefault(file.parent, load_project(file.parent)), target) for file in files]
+    find = lookup or _from_environment
+    return [_kept(file, projects.setdefault(file.parent, load_project(file.parent)), target, find) for file in files]
 
 
 def choose(pipelines: Iterable[Kept], name: str | None, key: str) -> Kept:
@@ -120,21 +121,21 @@ def maintain_specs(pipelines: Iterable[Kept], *, now: datetime, dry_run: bool = 
     ]
 
 
-def _kept(file: Path, loaded: LoadedProject, target: str | None) -> Kept:
+def _kept(file: Path, loaded: LoadedProject, target: str | None, lookup: Callable[[str], str]) -> Kept:
+    def expanded(text: str) -> str:
+        return replace_references(text, str, lambda ref: lookup(f"{ref.kind}:{ref.name}"))
+
     spec, project, chosen = load_pipeline(file, target=target, project=loaded).require()
     table: TargetSpec | None = getattr(spec, "target", None)
-    lake = project.absolute(_expanded(chosen.lake))
+    lake = project.absolute(expanded(chosen.lake))
     if table is None:
         return Kept(spec.name, file, lake)
-    table = table.model_copy(update={"path": _expanded(project.table(table.path, chosen))})
+    table = table.model_copy(update={"path": expanded(project.table(table.path, chosen))})
     owned: Slice | None = spec.slice() if hasattr(spec, "slice") else None
     return Kept(spec.name, file, lake, table, owned, getattr(getattr(spec, "quarantine", None), "retention_days", None))
 
 
-def _expanded(text: str) -> str:
+def _from_environment(name: str) -> str:
     from airflow_dataops.jobs.secrets import lookup
 
-    def value(ref: Ref) -> str:
-        return lookup(f"{ref.kind}:{ref.name}")
-
-    return replace_references(text, str, value)
+    return lookup(name)
