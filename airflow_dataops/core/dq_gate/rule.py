@@ -110,8 +110,10 @@ class Rule(Model):
         raise NotImplementedError
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments that the author set, JSON-safe, without those every rule has."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude={"id", "severity", "description", "gx_type"})
+        """Return the arguments that the author set, JSON-safe, in the order of the list form, without those every rule has."""
+        given = self.model_dump(mode="json", exclude_unset=True, exclude={"id", "severity", "description", "gx_type"})
+        first = [name for field in self.positional if (name := field.removeprefix("*")) in given]
+        return {name: given[name] for name in dict.fromkeys([*first, *given])}
 
 
 class RowRule(Rule):
