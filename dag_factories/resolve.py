@@ -136,13 +136,13 @@ class ValueResolver:
 
     Args:
         root: The project's folder.
-        run: The run.
+        run: The run; None where there is none to ask.
         lookup: ``env:NAME``, ``var:NAME`` or ``conn:ID.field`` -> value.
         outputs: Task id -> its result's document, of the tasks that ran.
     """
 
     def __init__(
-        self, root: Path, run: RunContext, lookup: Callable[[str], str], outputs: Mapping[str, Mapping[str, Any]]
+        self, root: Path, run: RunContext | None, lookup: Callable[[str], str], outputs: Mapping[str, Mapping[str, Any]]
     ) -> None:
         self._root, self._run, self._lookup, self._outputs = root, run, lookup, outputs
 
@@ -168,7 +168,13 @@ class ValueResolver:
         return read_json(self._root / path, path)
 
     def _value(self, ref: Ref) -> str:
-        return self._run.value(ref.name) if ref.kind == "run" else self._lookup(f"{ref.kind}:{ref.name}")
+        if ref.kind != "run":
+            return self._lookup(f"{ref.kind}:{ref.name}")
+        if self._run is None:
+            raise SpecError(
+                f"${{run.{ref.name}}} has no value here", hint="write it without", code="REFERENCE_NOT_ALLOWED"
+            )
+        return self._run.value(ref.name)
 
 
 def read_json(file: Path, shown: str) -> Any:

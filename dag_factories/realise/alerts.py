@@ -38,7 +38,8 @@ class Tell:
         """Make the notifier, with the references in its arguments resolved here, on the worker, and let it tell."""
         from airflow_dataops.operators._context import run_of
 
-        run = run_of(context, self._pipeline, self._timezone)
+        # The callback of a whole DAG may come without its run; only a reference to the run would need it.
+        run = run_of(context, self._pipeline, self._timezone) if context.get("dag_run") else None
         arguments = resolve(self.route.arguments, ValueResolver(self._root, run, _secret, {}))
         notifier = registered(NOTIFIERS, self.route.notifier).load()
         context["dataops_severity"] = self.severity

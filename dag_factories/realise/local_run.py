@@ -62,6 +62,7 @@ def run_in_airflow(
     contexts = run_contexts(plan_of(spec, project, chosen, pipeline.relative), dates, now)
     home = (home or project.root / HOME).absolute()
     home.mkdir(parents=True, exist_ok=True)
+    write_settings(home, project.root)
     request = {
         "file": str(pipeline.path),
         "target": chosen.name,
@@ -82,15 +83,39 @@ def environment(home: Path, dags: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("AIRFLOW__") or name.startswith(_KEPT_SECTIONS)
     }
-    return theirs | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",
+    return (
+        theirs
+        | {"AIRFLOW_HOME": str(home)}
+        | {f"AIRFLOW__{key}".upper(): value for key, value in settings(home, dags).items()}
+    )
+
+
+def settings(home: Path, dags: Path) -> dict[str, str]:
+    """Return Airflow's settings, ``section__option`` -> value."""
+    return {
+        "core__dags_folder": str(dags),
+        "core__load_examples": "False",
+        "core__simple_auth_manager_all_admins": "True",  # nobody but this machine can ask
+        "api__host": "127.0.0.1",
+        "webserver__web_server_host": "127.0.0.1",
+        "database__sql_alchemy_conn": f"sqlite:///{home}/airflow.db",
+        "logging__base_log_folder": str(home / "logs"),
+        "usage_data_collection__enabled": "False",
+        "metrics__timer_unit_consistency": "True",
     }
+
+
+def write_settings(home: Path, dags: Path) -> None:
+    """Write ``airflow.cfg``, so that ``AIRFLOW_HOME`` alone is enough to look at the runs; one that is there stays."""
+    file = home / "airflow.cfg"
+    if file.exists():
+        return
+    sections: dict[str, list[str]] = {}
+    for key, value in settings(home, dags).items():
+        section, _, option = key.partition("__")
+        sections.setdefault(section, []).append(f"{option} = {value.replace('%', '%%')}")
+    text = "\n".join(f"[{section}]\n" + "\n".join(options) + "\n" for section, options in sections.items())
+    file.write_text(text, "utf-8")
 
 
 def _outcomes(
