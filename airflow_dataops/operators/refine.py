@@ -20,6 +20,8 @@ _REFINE_FIELDS = (
     "source", "slice", "exclude", "clean", "drift", "masks", "target", "quarantine", "max_quarantine_ratio",
 )  # fmt: skip
 _PUBLISH_FIELDS = ("target", "slice", "gates", "quarantine")
+# A refine task that also publishes leaves two records; the second has this at the end of its name.
+_PUBLISH_STEP = ".publish"
 _COMMON_TEMPLATES = ("lake", "pipeline", "job_resources", "report_base_url")
 
 
@@ -121,7 +123,7 @@ class RefineTableOperator(BaseOperator):
         if not self.publish:
             return _job.small(refined)
         # A renamed window column has its new name in the table.
-        task = f"{spec.task}.publish"
+        task = f"{spec.task}{_PUBLISH_STEP}"
         owned = _job.renamed_slice(spec)
         published_spec = _job.build_spec(self, context, PublishSpec, _PUBLISH_FIELDS, task=task, slice=owned)
         self._published = (published_spec, None)
@@ -231,7 +233,8 @@ class RunReportOperator(BaseOperator):
     Args:
         lake: Root of the lake.
         title: Name of the pipeline as the page shows it.
-        steps: Ids of the tasks whose results belong to the run, in order.
+        steps: Ids of the tasks whose results belong to the run, in order. The publish of a refine task that publishes by itself
+            is added.
         history: Number of earlier runs in the charts.
         pipeline: Name that the run's records are kept under; the DAG id when omitted.
         timezone: IANA name of the zone in which the run's date is meant.
@@ -282,12 +285,24 @@ class RunReportOperator(BaseOperator):
         """
         from airflow_dataops.core.refine.spec import ReportSpec
 
-        spec = _job.build_spec(self, context, ReportSpec, ("title", "steps", "history"))
+        steps = _with_publish_steps(self.dag, self.steps)
+        spec = _job.build_spec(self, context, ReportSpec, ("title", "history"), steps=steps)
         return _job.small(_job.run_job(self, context, spec))
 
     def on_kill(self) -> None:
         """End the work at once."""
         _job.stop(self)
+
+
+def _with_publish_steps(dag: Any, steps: Sequence[str]) -> list[str]:
+    """Return the steps, each refine task that publishes by itself followed by that publish."""
+    found: list[str] = []
+    for step in steps:
+        found.append(step)
+        task = dag.task_dict.get(step)
+        if isinstance(task, RefineTableOperator) and task.publish:
+            found.append(f"{step}{_PUBLISH_STEP}")
+    return found
 
 
 __all__ = ["PublishTableOperator", "RefineTableOperator", "RunReportOperator"]
