@@ -86,7 +86,7 @@ class _Gate:
         with timer("commit"):
             written = 0
             if verdict == "quarantined" and self.table.manifest is not None:
-                written = take_out(self.engine, self.spec, self.table.manifest, aside.staged)
+                written = take_out(self.engine, self.spec, self.table.manifest, aside.staged, aside.rows)
             uri = commit(self.spec, aside, committed=self.spec.commit_quarantine or verdict == "failed")
         tell(f"{verdict}: {sum(1 for outcome in found if not outcome.passed)} of {len(found)} rules do not hold")
         return self._result(found, seen, verdict, reasons, aside, uri, written, timer)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec
 from airflow_dataops.core.errors import InputError, SpecError
 from airflow_dataops.core.run import RunContext
@@ -57,7 +58,7 @@ def check_frame(
         result = run(spec)
         uri = None
         if quarantine is not None:
-            uri = _keep(result.quarantine_uri, Path(quarantine).absolute())
+            uri = _keep(result.quarantine_uri, os.path.abspath(quarantine))
         return result.model_copy(update={"quarantine_uri": uri})
 
 
@@ -109,19 +110,11 @@ def _write_frame(data: Any, path: str) -> None:
         ) from error
 
 
-def _keep(bad_rows: str | None, target: Path) -> str | None:
+def _keep(bad_rows: str | None, target: str) -> str | None:
     """Put the file of bad rows where it was asked for; one of an earlier check goes away where there are none."""
+    storage = storage_for(target)
     if bad_rows is None:
-        target.unlink(missing_ok=True)
+        storage.delete(target)
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(_beside(bad_rows, target), target)
-    return str(target)
-
-
-def _beside(source: str, target: Path) -> str:
-    import shutil
-
-    temporary = f"{target}.tmp-{os.getpid()}"
-    shutil.copyfile(source, temporary)
-    return temporary
+    storage.copy(bad_rows, target)
+    return target

@@ -13,7 +13,7 @@ from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.plan import SOURCE
 from airflow_dataops.core.dq_gate.spec import GateSpec
 from airflow_dataops.core.dq_gate.trees import column, named
-from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.refine.spec import StagedFile, StageManifest
 from airflow_dataops.core.sql.types import parse_type
@@ -82,7 +82,7 @@ def slice_test(spec: GateSpec, columns: Mapping[str, str]) -> exp.Expression | N
     return slice_predicate(spec.slice, spec.run, columns)
 
 
-def take_out(engine: Engine, spec: GateSpec, manifest: StageManifest, bad_rows: str) -> int:
+def take_out(engine: Engine, spec: GateSpec, manifest: StageManifest, bad_rows: str, count: int) -> int:
     """Stage anew, without its bad rows, every file that holds some; returns the rows that are left.
 
     The files with the bad rows stay where they are until the run's staging is cleared, so that this gate can be run again: it then
@@ -93,10 +93,21 @@ def take_out(engine: Engine, spec: GateSpec, manifest: StageManifest, bad_rows: 
         spec: The gate.
         manifest: What is staged.
         bad_rows: File of the bad rows, with their places.
+        count: Their number.
+
+    Raises:
+        DataOpsError: Not every bad row was found in a staged file (``STAGE_MISMATCH``); nothing has changed then.
     """
     layout = records.layout_of(spec)
     engine.open_parquet([bad_rows], "taken")
     left = [_without(engine, layout.staged_table, file, spec.task) for file in manifest.files]
+    taken = sum(file.rows for file in manifest.files) - sum(file.rows for file in left)
+    if taken != count:
+        raise DataOpsError(
+            f"{count} bad rows are to be taken out of the staged table, and {taken} were found there",
+            hint="run the refine step again: what is staged is not what its manifest says",
+            code="STAGE_MISMATCH",
+        )
     after = manifest.model_copy(update={"files": [file for file in left if file.rows]})
     records.write_document(_taken_out(layout, spec.task), TakenOut(before=manifest, after=after))
     records.write_document(layout.manifest, after)
@@ -119,7 +130,9 @@ def _without(engine: Engine, folder: str, file: StagedFile, task: str) -> Staged
     name = f"{file.path.removesuffix('.parquet')}.{task}.parquet"
     rows = engine.write_file(query, f"{folder}/{name}")
     known = storage_for(folder).info(f"{folder}/{name}")
-    return file.model_copy(update={"path": name, "rows": rows, "bytes": known.size if known else file.bytes})
+    return file.model_copy(
+        update={"path": name, "rows": rows, "bytes": known.size if known else file.bytes, "nulls": {}}
+    )
 
 
 def _taken_out(layout: RunLayout, task: str) -> str:
@@ -135,7 +148,12 @@ def _manifest(spec: GateSpec, layout: RunLayout) -> StageManifest:
             code="STAGE_MISSING",
         )
     earlier = records.read_document(_taken_out(layout, spec.task), TakenOut)
-    return earlier.before if earlier is not None and earlier.after == manifest else manifest
+    if earlier is None or earlier.after != manifest:
+        return manifest
+    # A refine step that ran again may have staged the very same; it has deleted what was there before.
+    storage = storage_for(layout.staged_table)
+    there = all(storage.info(f"{layout.staged_table}/{file.path}") for file in earlier.before.files)
+    return earlier.before if there else manifest
 
 
 def _open_staged(engine: Engine, layout: RunLayout, manifest: StageManifest) -> CheckedTable:

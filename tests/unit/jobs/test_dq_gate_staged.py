@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.refine.spec import StageManifest
 from airflow_dataops.jobs.records import write_document
 from tests.unit.jobs.gate import GateLake, bad_rows
@@ -73,6 +73,13 @@ def test_what_is_staged_anew_is_what_the_next_gate_sees(lake: GateLake) -> None:
     assert (result.verdict, result.rows.read) == ("passed", 1)
 
 
+def test_a_refine_step_that_staged_just_the_rest_is_not_taken_for_this_gates_work(lake: GateLake) -> None:
+    gate(lake, [{"between": ["id", 0, None]}])
+    Path(lake.layout.staged_table, "month=03/a-2.parquet").unlink()
+    result = gate(lake, [{"between": ["id", 0, None]}])
+    assert (result.verdict, result.rows.read) == ("passed", 5)
+
+
 @pytest.mark.parametrize("on_failure", ["fail", "warn"])
 def test_only_a_gate_that_quarantines_touches_what_is_staged(lake: GateLake, on_failure: str) -> None:
     before = lake.manifest()
@@ -84,6 +91,18 @@ def test_a_gate_that_failed_touches_nothing(lake: GateLake) -> None:
     before = lake.manifest()
     assert gate(lake, [{"not_null": "id"}], max_quarantine_ratio=0.1).verdict == "failed"
     assert lake.manifest() == before
+
+
+def test_a_manifest_that_is_not_of_these_files_changes_nothing(lake: GateLake) -> None:
+    manifest = lake.manifest()
+    wrong = manifest.model_copy(
+        update={"files": [manifest.files[0].model_copy(update={"rows": 4}), *manifest.files[1:]]}
+    )
+    write_document(lake.layout.manifest, wrong)
+    with pytest.raises(DataOpsError) as caught:
+        gate(lake, [{"not_null": "id"}])
+    assert caught.value.code == "STAGE_MISMATCH"
+    assert lake.manifest() == wrong
 
 
 def test_nothing_was_staged(tmp_path: Path) -> None:
