@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house.tree import ROOT
+from tests.house.tree import PACKAGES, ROOT, sources
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BASE = PROJECT["project"]["dependencies"]
@@ -72,3 +73,20 @@ def test_every_pin_has_a_hash(name: str) -> None:
 def test_a_dependency_has_a_lower_bound(requirement: str) -> None:
     parsed = Requirement(requirement)
     assert parsed.name == "airflow-dataops" or any(spec.operator in {">=", "~=", "=="} for spec in parsed.specifier)
+
+
+def test_every_base_dependency_is_used_and_no_other_package() -> None:
+    code = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in sources(*PACKAGES))
+    imported = set(re.findall(r"^ *(?:from|import) ([A-Za-z0-9_]+)", code, re.MULTILINE)) - sys.stdlib_module_names
+    base = {Requirement(line).name.replace("pyyaml", "yaml") for line in BASE}
+    assert base - imported == {"tzdata"}  # data, read by zoneinfo
+    # Airflow brings what only its shell imports; markupsafe and pydantic_core belong to jinja2 and pydantic.
+    assert imported - base - set(PACKAGES) <= {
+        "airflow",
+        "fastapi",
+        "markupsafe",
+        "openlineage",
+        "pendulum",
+        "pydantic_core",
+        "flask",
+    }
