@@ -232,16 +232,21 @@ class _Refine:
 
     def _profile(self, final: TablePlan, files: list[StagedFile]) -> list[ColumnProfile]:
         columns = final.shape.columns
-        values: dict[str, int] = {}
-        if files:
-            self.engine.open_parquet([f"{self.layout.staged_table}/{file.path}" for file in files], _STAGED)
-            counted = [named(exp.Count(this=column(name)), f"n{place}") for place, name in enumerate(columns)]
-            values = self.engine.rows(exp.select(*counted).from_(table(_STAGED)))[0]
         rows = sum(file.rows for file in files)
-        return [
-            ColumnProfile(name=name, type=kind, rows=rows, nulls=rows - values.get(f"n{place}", rows))
-            for place, (name, kind) in enumerate(columns.items())
-        ]
+        nulls = {
+            name: sum(file.nulls[name] for file in files) for name in columns if all(name in f.nulls for f in files)
+        }
+        nulls |= {
+            name: sum(file.rows for file in files if file.partition[name] is None)
+            for name in self.spec.target.partition_by
+        }
+        rest = [name for name in columns if name not in nulls]
+        if rest:
+            self.engine.open_parquet([f"{self.layout.staged_table}/{file.path}" for file in files], _STAGED)
+            counted = [named(exp.Count(this=column(name)), f"n{place}") for place, name in enumerate(rest)]
+            seen = self.engine.rows(exp.select(*counted).from_(table(_STAGED)))[0]
+            nulls |= {name: rows - seen[f"n{place}"] for place, name in enumerate(rest)}
+        return [ColumnProfile(name=name, type=kind, rows=rows, nulls=nulls[name]) for name, kind in columns.items()]
 
 
 def _casts_to_null(plan: CleanPlan, counts: Mapping[str, int]) -> dict[str, int]:

@@ -117,6 +117,7 @@ class StagedFile(Model):
         bytes: Size.
         partition: Partition column -> value as text; None for null.
         window: Lowest and highest value of the slice's window column as ISO texts; None without one.
+        nulls: Column -> nulls in the file, of the columns for which the writer counted them.
     """
 
     path: str
@@ -124,6 +125,7 @@ class StagedFile(Model):
     bytes: int
     partition: dict[str, str | None] = {}
     window: tuple[str, str] | None = None
+    nulls: dict[str, int] = {}
 
 
 class StageManifest(Model):
