@@ -27,6 +27,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from airflow_dataops.clients import limits
+from airflow_dataops.clients.spill import private_folder
 from airflow_dataops.core import fit
 from airflow_dataops.core import secrets as names
 from airflow_dataops.core.errors import DataOpsError, SpecError, StorageError
@@ -40,6 +41,7 @@ EXIT_OK, EXIT_FAILED, EXIT_TRANSIENT = 0, 1, 75
 _TERMINAL_OS_ERRORS = {
     errno.ENOENT,
     errno.EACCES,
+    errno.EEXIST,
     errno.EPERM,
     errno.EISDIR,
     errno.ENOTDIR,
@@ -84,7 +86,9 @@ def execute(
     records.write_step_spec(spec)
     try:
         _refuse_what_cannot_fit(spec)
-        result = run(spec, secrets=known, progress=progress or log.info)
+        with private_folder(_spill_parent(spec)) as spill:
+            limited = spec.resources.model_copy(update={"spill_dir": spill})
+            result = run(spec.model_copy(update={"resources": limited}), secrets=known, progress=progress or log.info)
     except Exception as raised:  # noqa: BLE001 - whatever it is, it goes on record
         error = names.hide_in(as_error(raised).to_dict(), known.values())
         result = JobResult(job=spec.job, task=spec.task, run=spec.run, status="failed", error=error)
@@ -103,8 +107,12 @@ def _refuse_what_cannot_fit(spec: JobSpec) -> None:
         spec,
         source_bytes=limits.local_size(source.path),
         memory=spec.resources.memory_bytes or limit,
-        spill_free=limits.free_bytes(spec.resources.spill_dir or tempfile.gettempdir()),
+        spill_free=limits.free_bytes(_spill_parent(spec)),
     )
+
+
+def _spill_parent(spec: JobSpec) -> str:
+    return spec.resources.spill_dir or tempfile.gettempdir()
 
 
 def as_error(raised: Exception) -> DataOpsError:

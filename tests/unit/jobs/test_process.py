@@ -144,6 +144,19 @@ def test_more_memory_than_the_machine_has_is_refused_before_the_start(tmp_path: 
     assert "mode ok" not in log
 
 
+def test_a_spill_folder_that_is_a_file_is_no_fault_that_passes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, printed, _ = start(envelope(tmp_path, "ok", resources={"spill_dir": str(tmp_path / "file")}))
+    assert (code, printed["error"]["retryable"]) == (1, False)
+
+
+def test_the_recorded_spec_names_the_authors_spill_folder_and_nothing_is_left_there(tmp_path: Path) -> None:
+    spill = tmp_path / "spill"
+    start(envelope(tmp_path, "ok", resources={"spill_dir": str(spill)}))
+    kept = json.loads(Path(RunLayout(str(tmp_path), RUN.pipeline, RUN.key).step_spec("step")).read_text())
+    assert (kept["resources"]["spill_dir"], list(spill.iterdir())) == (str(spill), [])
+
+
 def test_execute_in_this_process_returns_the_failed_result(tmp_path: Path) -> None:
     spec = SampleSpec.model_validate(document(tmp_path, "bad_input", marker="/no"))
     result = execute(spec, run)
