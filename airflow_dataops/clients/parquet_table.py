@@ -52,9 +52,8 @@ def roll_forward(storage: Storage, record: CommitRecord, where: Mapping[str, Pla
         Seconds between the first and the last change: the time in which a reader may see a mix.
     """
     started = time.monotonic()
-    for add in record.add:
-        if where[add.file.path] != "table":
-            storage.copy(add.source, f"{record.table}/{add.file.path}")
+    missing = [add for add in record.add if where[add.file.path] != "table"]
+    storage.copy_all([(add.source, f"{record.table}/{add.file.path}") for add in missing])
     for path in record.remove:
         storage.delete(f"{record.table}/{path}")
     seconds = time.monotonic() - started

@@ -79,9 +79,9 @@ def normalised(session: Session, query: str) -> str:
 
 def write_parquet(session: Session, storage: Storage, query: str, path: str) -> int:
     """Write a query into one Parquet file, whole or not at all; returns the rows."""
-    folder, name = os.path.split(path)
+    folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
-    temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex[:12]}-{name}"[:4000]
+    temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex}"
     try:
         rows = int(
             session.run(f"COPY ({normalised(session, query)}) TO {text(temporary)} (FORMAT parquet, COMPRESSION zstd)")[

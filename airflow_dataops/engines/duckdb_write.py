@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_dataops.clients.storage import Storage, sync
+from airflow_dataops.clients.storage import Storage, sync_all
 from airflow_dataops.core.refine.spec import StagedFile
 from airflow_dataops.engines.duckdb_parquet import normalised
 from airflow_dataops.engines.duckdb_session import Session, ident, text, texts
@@ -56,11 +56,26 @@ def write_files(
 def _staged(
     row: tuple[Any, ...], folder: str, partition_by: Sequence[str], bounds: dict[str, tuple[str, str]]
 ) -> StagedFile:
-    path, count, size, _footer, _stats, keys, *_ = row
+    path, count, size, _footer, stats, keys, *_ = row
     partition = {name: (keys or {}).get(name) for name in partition_by}
     return StagedFile(
-        path=path[len(folder) + 1 :], rows=count, bytes=size, partition=partition, window=bounds.get(path)
+        path=path[len(folder) + 1 :],
+        rows=count,
+        bytes=size,
+        partition=partition,
+        window=bounds.get(path),
+        nulls=_nulls(stats),
     )
+
+
+def _nulls(stats: dict[str, dict[str, str]]) -> dict[str, int]:
+    """Return column -> nulls; DuckDB names a column quoted, and one inside of another by a path of quoted names."""
+    counted = {name: known["null_count"] for name, known in stats.items() if "null_count" in known}
+    return {name[1:-1].replace('""', '"'): int(count) for name, count in counted.items() if _one_name(name)}
+
+
+def _one_name(path: str) -> bool:
+    return path.startswith('"') and '"' not in path[1:-1].replace('""', "")
 
 
 def _bounds(session: Session, files: list[str], window: str, partition_by: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -82,8 +97,7 @@ def _sync_all(files: list[str], folder: str) -> None:
     """Make files and every folder above them durable."""
     folders = {folder}
     for path in files:
-        sync(path)
-        while (path := path.rpartition("/")[0]) != folder:
-            folders.add(path)
-    for one in folders:
-        sync(one)
+        above = path
+        while (above := above.rpartition("/")[0]) != folder:
+            folders.add(above)
+    sync_all([*files, *folders])

@@ -83,8 +83,7 @@ def _commit(
     if state is None:
         parquet_table.roll_forward(storage, record, parquet_table.places(storage, record))
         return
-    for add in record.add:
-        storage.copy(add.source, f"{record.table}/{add.file.path}")
+    storage.copy_all([(add.source, f"{record.table}/{add.file.path}") for add in record.add])
     lease.check()
     adds = [add.file for add in record.add]
     delta.commit(

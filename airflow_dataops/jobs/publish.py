@@ -160,8 +160,7 @@ def check_staged_files(work: Work) -> None:
 def commit_quarantine(storage: Storage, layout: RunLayout) -> str | None:
     """Put the run's bad rows where they stay, in place of those that an earlier try left; returns their folder, or None."""
     staged = {info.path.rpartition("/")[2]: info.path for info in storage.find(f"{layout.staging}/quarantine")}
-    for name, path in staged.items():
-        storage.copy(path, f"{layout.quarantine}/{name}")
+    storage.copy_all([(path, f"{layout.quarantine}/{name}") for name, path in staged.items()])
     for info in storage.find(layout.quarantine):
         name = info.path.rpartition("/")[2]
         if name not in staged and not _commits_itself(layout, name.removesuffix(".parquet")):

@@ -80,8 +80,7 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     write_document(pending, record)
     work.lease.mark(pending)
     with work.step("commit", f"adding {len(record.add)} and removing {len(record.remove)} files"):
-        for add in record.add:
-            work.storage.copy(add.source, f"{work.table}/{add.file.path}")
+        work.storage.copy_all([(add.source, f"{work.table}/{add.file.path}") for add in record.add])
         work.lease.check()
         version = _commit(work, state, record)
         _remember(work, planned, index)

@@ -103,9 +103,10 @@ def show(lake: str, pipeline: str, key: str, *, rule: str | None = None, limit: 
 
 
 def forget(lake: str, pipeline: str, key: str) -> Forgotten:
-    """Delete the bad rows of a run, and what was copied from them: staged ones, examples in its records, its page.
+    """Delete the bad rows of a run, and what was copied from them: all that it staged, examples in its records, its page.
 
-    The published table is not touched. Doing it again finds nothing and is no error.
+    The published table and the source are not touched. A run that is going on loses what it staged, and fails.
+    Doing it again finds nothing and is no error.
 
     Args:
         lake: Root of the lake.
@@ -121,7 +122,7 @@ def forget(lake: str, pipeline: str, key: str) -> Forgotten:
     if not files and not storage.names(layout.record):
         raise unknown_name("run", key, {*_keys(lake, pipeline), *_names(storage, layout.runs)}, code="UNKNOWN_RUN")
     rows = sum(_rows(info) for info in files)
-    for folder in folders:
+    for folder in (layout.quarantine, layout.staging):
         storage.delete_tree(folder)
     examples = sum(
         _without_examples(storage, info) for info in storage.find(layout.record) if info.path.endswith(".json")

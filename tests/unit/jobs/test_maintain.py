@@ -144,7 +144,7 @@ def test_vacuum_under_a_week_is_refused(lake: Any) -> None:
 def test_half_files_of_a_killed_process_go_after_a_week(lake: Any) -> None:
     if lake.target.format != "parquet":
         pytest.skip("vacuum is delta-rs' own")
-    young, old = (Path(lake.target.path, f".tmp-{name}-x.parquet") for name in ("young", "old"))
+    young, old = (Path(lake.target.path, f".tmp-{name}") for name in ("young", "old"))
     for path in (young, old):
         path.write_bytes(b"half")
     _age(old, 8)
