@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.errors import DataOpsError, SpecError
 from dag_factories.discover import ENDINGS, find_pipelines
 from dag_factories.findings import Finding, PipelineError, ordered
 from dag_factories.pipeline import LoadedProject, display, load_pipeline, load_project
@@ -128,7 +128,7 @@ def _dag(path: Path, target: str | None, project: LoadedProject, loader: str) ->
         return realise(plan, root=home.root, loader=loader, source=pipeline.document.text)
     except PipelineError:
         raise
-    except SpecError as error:
+    except DataOpsError as error:
         raise _only(path, error.code, error.message, error.hint) from error
     except Exception as error:  # Airflow's own refusals have no common class
         raise _only(path, "DAG_REFUSED", f"Airflow refuses the DAG: {type(error).__name__}: {error}", None) from error

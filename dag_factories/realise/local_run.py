@@ -125,7 +125,7 @@ def _outcomes(
     receiving, sending = os.pipe()
     with log.open("w", encoding="utf-8") as output, os.fdopen(receiving, encoding="utf-8") as events:
         child = subprocess.Popen(  # noqa: S603  # our own module, with this interpreter
-            [sys.executable, "-m", "dag_factories.realise.local_child", str(sending)],
+            [sys.executable, "-P", "-m", "dag_factories.realise.local_child", str(sending)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

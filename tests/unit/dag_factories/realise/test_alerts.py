@@ -108,3 +108,8 @@ def test_own_callbacks_are_called_beside_the_alerts(dag_of: DagOf, run: Callable
 def test_a_callback_that_nobody_registered_is_an_error_of_the_file(dag_of: DagOf) -> None:
     with pytest.raises(PipelineError, match="rememberr"):
         dag_of("tasks: {refine: {on_failure_callback: rememberr}}\n", ROUTES)
+
+
+def test_a_callback_of_the_whole_dag_tells_its_route(dag_of: DagOf, run: Callable[..., None]) -> None:
+    run(dag_of("defaults: {retries: 0}\ndag: {on_failure_callback: pager}\n", ROUTES), failing="refine")
+    assert [(to, severity) for to, _, severity in told] == [("pager-address", "critical")]

@@ -242,3 +242,45 @@ def test_an_authors_text_is_never_rendered(dag_of: DagOf) -> None:
     task = dag_of(GATES).get_task("gate_bronze")
     task.rules = resolve([{"condition": "a = '{{ dag_run }}' {# x #}"}], JinjaResolver(Path("/")))
     assert rendered(task).rules == [{"condition": "a = '{{ dag_run }}' {# x #}"}]
+
+
+def realised(tasks: list[dict[str, Any]], groups: dict[str, str] | None = None) -> Any:
+    from dag_factories.plans.model import Plan
+    from dag_factories.realise import realise
+
+    job = {"stem": "report", "spec": {"lake": "/lake", "title": "t", "steps": []}}
+    document = {
+        "kind": "k",
+        "name": "made",
+        "source_file": "made.yaml",
+        "target": "local",
+        "dag": {"timezone": "UTC"},
+        "tasks": [{"operator": "refine.RunReportOperator", "job": job, **task} for task in tasks],
+        "groups": groups or {},
+    }
+    return realise(Plan.model_validate(document), root=Path("/project"), loader="/project/made.py")
+
+
+def test_tasks_of_a_group_keep_their_ids() -> None:
+    dag = realised([{"id": "a", "group": "g"}, {"id": "b", "upstream": ["a"]}], {"g": "A group"})
+    assert (dag.get_task("a").task_group.group_id, dag.get_task("a").task_group.tooltip) == ("g", "A group")
+    assert dag.get_task("b").upstream_task_ids == {"a"}
+
+
+def test_a_setup_is_one() -> None:
+    dag = realised([{"id": "a", "role": "setup"}, {"id": "b", "upstream": ["a"], "role": "teardown"}])
+    assert (dag.get_task("a").is_setup, dag.get_task("b").is_teardown) == (True, True)
+
+
+def test_a_trigger_rule_is_passed_on() -> None:
+    dag = realised([{"id": "a"}, {"id": "b", "upstream": ["a"], "trigger_rule": "all_done"}])
+    assert dag.get_task("b").trigger_rule == "all_done"
+
+
+def test_a_pod_without_the_kubernetes_provider_says_what_to_install(dag_of: DagOf) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("airflow.providers.cncf"):
+        pytest.skip("the Kubernetes provider is installed")
+    with pytest.raises(PipelineError, match=r"(?s)MISSING_DEPENDENCY.*airflow-dataops\[kubernetes\]"):
+        dag_of("tasks: {refine: {executor_config: {pod_override: {spec: {containers: [{name: base}]}}}}}\n")
