@@ -43,7 +43,8 @@ class SourceSpec(Model):
     """A table to read.
 
     Attributes:
-        path: File, folder or glob; absolute or a URI, with all references expanded.
+        path: File, folder or glob; absolute or a URI, with all references expanded. ``key=value`` folders below it are columns, and so
+            are those at its own end (``…/orders/day=2024-01-31``).
         format: How the files are encoded. gz, zst (and bz2, xz where the engine can) by the file's ending.
         csv: Options of ``csv``.
         pattern: Of ``text``: a regular expression with named groups, one column a group; without it, one column ``line``.

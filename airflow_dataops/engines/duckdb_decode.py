@@ -15,7 +15,7 @@ from airflow_dataops.core.model import Model
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, SourceSpec
 from airflow_dataops.engines import duckdb_formats as formats
 from airflow_dataops.engines.duckdb_session import Session, cast_sql, ident, text
-from airflow_dataops.engines.files import fingerprint, source_files
+from airflow_dataops.engines.files import fingerprint, partitions_below, root_of, source_files
 
 LINE = "_dataops_line"
 REASON = "_dataops_reason"
@@ -89,22 +89,24 @@ def _decode_file(session: Session, storage: Storage, source: SourceSpec, path: s
     """Write one source file as one Parquet file: columns, where each row was, and line and reason of those that failed."""
     from airflow_dataops.engines.duckdb_parquet import write_parquet
 
-    plan = formats.plan(session, storage, source, path)
+    folders = partitions_below(root_of(source.path), path)
+    plan = formats.plan(session, storage, source, path, folders=folders)
+    folders = {name: value for name, value in folders.items() if name not in plan.columns}
+    names = [*plan.columns, *folders]
     with formats.registered(session, storage, source, path) as lines:
-        good = [
-            f"{ident(name)} IS NOT NULL AND {ident('=' + name)} IS NULL"
-            for name in plan.columns
-            if name in source.types
-        ]
+        good = [f"{ident(name)} IS NOT NULL AND {ident('=' + name)} IS NULL" for name in names if name in source.types]
         broken = " ".join(
             f"WHEN {failed} THEN {text(f'column {name}: ')} || {ident(name)} || {text(f' is not {_type(source, name)}')}"
-            for name, failed in zip([n for n in plan.columns if n in source.types], good, strict=True)
+            for name, failed in zip([n for n in names if n in source.types], good, strict=True)
         )
         reason = f"CASE WHEN {REASON} IS NOT NULL THEN {REASON} {broken} END"
-        casts = [f"{_value(source, name)} AS {ident('=' + name)}" for name in plan.columns]
-        columns = [f"CASE WHEN why IS NULL THEN {ident('=' + name)} END AS {ident(name)}" for name in plan.columns]
+        casts = [f"{_value(source, name)} AS {ident('=' + name)}" for name in names]
+        columns = [f"CASE WHEN why IS NULL THEN {ident('=' + name)} END AS {ident(name)}" for name in names]
+        above = [
+            f"{'NULL' if value is None else text(value)}::VARCHAR AS {ident(name)}" for name, value in folders.items()
+        ]
         query = f"""
-            WITH split AS ({plan.query(lines)}),
+            WITH split AS (SELECT {", ".join(["*", *above])} FROM ({plan.query(lines)})),
             typed AS (SELECT *, {", ".join(casts)} FROM split),
             judged AS (SELECT *, {reason} AS why FROM typed)
             SELECT {", ".join([*columns, ""])} {text(path)} AS {SOURCE_FILE}, {SOURCE_ROW},
@@ -114,7 +116,7 @@ def _decode_file(session: Session, storage: Storage, source: SourceSpec, path: s
     rows, rejected = session.run(
         f"SELECT count(*) - count({REASON}), count({REASON}) FROM read_parquet({text(target)})"
     )[0]
-    return _Part(target, tuple(plan.columns), rows, rejected)
+    return _Part(target, tuple(names), rows, rejected)
 
 
 def _value(source: SourceSpec, name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -38,8 +38,8 @@ class Plan:
     query: Callable[[str], str]
 
 
-def plan(session: Session, storage: Storage, source: SourceSpec, path: str) -> Plan:
-    """Return how ``path`` is split.
+def plan(session: Session, storage: Storage, source: SourceSpec, path: str, *, folders: Iterable[str] = ()) -> Plan:
+    """Return how ``path`` is split; ``folders`` are the columns that its ``key=value`` folders bring.
 
     Raises:
         SpecError: The pattern, delimiter or a flatten path is not valid, or ``types`` names a column that cannot come out.
@@ -50,9 +50,10 @@ def plan(session: Session, storage: Storage, source: SourceSpec, path: str) -> P
     else:
         made = _csv(storage, source, path) if source.format == "csv" else _jsonl(session, storage, source, path)
     declared = source.format == "text" or (source.format == "jsonl" and source.flatten)
-    unknown = sorted(set(source.types) - set(made.columns))
+    known = [*made.columns, *folders]
+    unknown = sorted(set(source.types) - set(known))
     if declared and unknown:
-        listed = ", ".join(made.columns)
+        listed = ", ".join(known)
         raise SpecError(f"source.types names {unknown[0]!r}; the columns are: {listed}", code="UNKNOWN_COLUMN")
     return made
 

@@ -8,11 +8,14 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from fnmatch import translate
+from urllib.parse import unquote
 
 from airflow_dataops.clients.storage import FileInfo, Storage
 from airflow_dataops.core.errors import InputError
 
 _MAGIC = re.compile(r"[*?\[]")
+_PARTITION = re.compile(r"([A-Za-z_]\w*)=(.*)")
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def source_files(storage: Storage, path: str) -> list[FileInfo]:
@@ -37,9 +40,26 @@ def source_files(storage: Storage, path: str) -> list[FileInfo]:
 
 
 def root_of(path: str) -> str:
-    """Return the folder below which a source's own folders begin."""
+    """Return the folder below which ``key=value`` folders are columns.
+
+    That is the source's path up to its first wildcard, without the ``key=value`` folders at its end: a run that reads
+    ``…/orders/day=2024-01-31`` has a column ``day``, and a lake below ``…/env=prod/`` brings no column ``env``.
+    """
     magic = _MAGIC.search(path)
-    return path[: magic.start()].rpartition("/")[0] if magic else path.rstrip("/")
+    root = path[: magic.start()].rpartition("/")[0] if magic else path.rstrip("/")
+    above, _, last = root.rpartition("/")
+    if not magic and "=" not in last and "=" in above.rpartition("/")[2]:
+        root, (above, _, last) = above, above.rpartition("/")  # a file in a partition's folder
+    while above and _PARTITION.fullmatch(last):
+        root, (above, _, last) = above, above.rpartition("/")
+    return root
+
+
+def partitions_below(root: str, path: str) -> dict[str, str | None]:
+    """Return the ``key=value`` folders between ``root`` and a file; null where Hive writes its word for it."""
+    folders = path[len(root) + 1 :].split("/")[:-1]
+    found = [match for folder in folders if (match := _PARTITION.fullmatch(folder))]
+    return {match[1]: None if match[2] == _HIVE_NULL else unquote(match[2]) for match in found}
 
 
 def fingerprint(files: Iterable[FileInfo]) -> str:

@@ -57,28 +57,37 @@ def source_columns(context: Context) -> dict[str, str | None] | None:
 def _columns(source: SourceSpec, path: str) -> dict[str, str | None] | None:
     if source.format == "text":
         names = _NAMED_GROUP.findall(source.pattern) if source.pattern else ["line"]
-        return _declared(source, names)
+        return _declared(source, names, path)
     if source.format == "jsonl":
-        return _declared(source, list(source.flatten)) if source.flatten else None
+        return _declared(source, list(source.flatten), path) if source.flatten else None
     if source.format == "csv" and source.csv.columns:
-        return _declared(source, source.csv.columns)
+        return _declared(source, source.csv.columns, path)
     if source.format not in ("csv", "parquet"):
         return None
-    from airflow_dataops.clients.storage import storage_for
-    from airflow_dataops.engines.files import source_files
-
-    files = [info.path for info in source_files(storage_for(path), path)]
+    files = _files(path)
     if source.format == "csv":
-        return _declared(source, _header(source, files[0]))
+        return _declared(source, _header(source, files[0]), path)
     found: dict[str, str | None] = {}
     for file in dict.fromkeys((files[0], files[-1])):
         found |= _footer(file)
-    return found | _folders(files[0])
+    # What an engine makes of a folder's value is its guess.
+    return found | {name: source.types.get(name) for name in _folders(path, files[0]) if name not in found}
 
 
-def _declared(source: SourceSpec, names: list[str]) -> dict[str, str | None]:
-    """Return the columns of a text format: texts, but for those that have a type."""
-    return {name: source.types.get(name, "string") for name in names}
+def _files(path: str) -> list[str]:
+    from airflow_dataops.clients.storage import storage_for
+    from airflow_dataops.engines.files import source_files
+
+    return [info.path for info in source_files(storage_for(path), path)]
+
+
+def _declared(source: SourceSpec, names: list[str], path: str) -> dict[str, str | None]:
+    """Return the columns of a text format, those of its folders last: texts, but for those that have a type."""
+    try:
+        example = _files(path)[0]
+    except (DataOpsError, OSError):
+        example = f"{path}/file"  # nothing is there yet, but the path itself may say
+    return {name: source.types.get(name, "string") for name in dict.fromkeys([*names, *_folders(path, example)])}
 
 
 def _header(source: SourceSpec, file: str) -> list[str]:
@@ -111,6 +120,8 @@ def _canonical(arrow: str) -> str | None:
     return f"decimal({decimal[1]}, {decimal[2]})" if decimal else None
 
 
-def _folders(file: str) -> dict[str, str | None]:
-    """Return the hive partitions on the way to a file; their type is the engine's guess."""
-    return {part.split("=", 1)[0]: None for part in Path(file).parts[:-1] if re.fullmatch(r"[A-Za-z_]\w*=.*", part)}
+def _folders(path: str, file: str) -> list[str]:
+    """Return the names of the hive partitions on the way to a file of a source."""
+    from airflow_dataops.engines.files import partitions_below, root_of
+
+    return list(partitions_below(root_of(path), file))
