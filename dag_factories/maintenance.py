@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,10 @@ def load_maintenance(
         schedule: When it runs: cron text, preset, or None.
         dag_arguments: Further arguments of the DAG (``tags``, ``default_args`` …); they win over the defaults here.
     """
-    from airflow.providers.common.compat.sdk import DAG
+    from dag_factories.realise.maintain import maintenance_dag
 
-    from dag_factories.realise.maintain import MaintainProjectOperator
-
-    defaults: dict[str, Any] = {
-        "start_date": datetime(2020, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
-        "tags": ["dataops"],
-        "doc_md": "Puts small files together and deletes what nothing needs any more: see `dataops maintain --help`.",
-    }
-    with DAG(Path(file).stem, schedule=schedule, **{**defaults, **dag_arguments}) as dag:
-        MaintainProjectOperator(task_id="maintain", folder=str((Path(file).parent / path).resolve()), target=target)
-    dag.fileloc = file
-    return dag
+    folder = (Path(file).parent / path).resolve()
+    return maintenance_dag(file, folder, target=target, schedule=schedule, **dag_arguments)
 
 
 __all__ = ["load_maintenance"]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, BaseOperator
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.job_process import JobProcess
@@ -71,4 +71,21 @@ class MaintainProjectOperator(BaseOperator):
         return actions
 
 
-__all__ = ["MaintainProjectOperator"]
+def maintenance_dag(
+    loader: str, folder: Path, *, target: str | None, schedule: str | None, **dag_arguments: Any
+) -> DAG:
+    """Return the DAG of one :class:`MaintainProjectOperator`; see :func:`dag_factories.load_maintenance`."""
+    defaults: dict[str, Any] = {
+        "start_date": datetime(2020, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["dataops"],
+        "doc_md": "Puts small files together and deletes what nothing needs any more: see `dataops maintain --help`.",
+    }
+    with DAG(Path(loader).stem, schedule=schedule, **{**defaults, **dag_arguments}) as dag:
+        MaintainProjectOperator(task_id="maintain", folder=str(folder), target=target)
+    dag.fileloc = loader
+    return dag
+
+
+__all__ = ["MaintainProjectOperator", "maintenance_dag"]
