@@ -93,7 +93,7 @@ def row_flow(steps: Mapping[str, JobResult]) -> RowFlow:
     Args:
         steps: Task id -> result, in the order in which the steps ran.
     """
-    current = read = next((step.rows.read for step in steps.values() if step.rows.read), 0)
+    current = read = _source_rows(list(steps.values()))
     stages: list[Stage] = []
     for place, (task, step) in enumerate(steps.items()):
         came = max(current, step.rows.read) if step.job == "refine" and step.status == "ok" else current
@@ -103,6 +103,19 @@ def row_flow(steps: Mapping[str, JobResult]) -> RowFlow:
         stages.append(Stage(task, step.job, came, exits, left, held))
         current = left
     return RowFlow(read, tuple(stages))
+
+
+def _source_rows(steps: list[JobResult]) -> int:
+    """Rows of the source; a gate in front does not see those that have no moment and so belong to no run."""
+    first = next((step for step in steps if step.rows.read), None)
+    if first is None:
+        return 0
+    unseen = 0 if first.job == "refine" else sum(_without_moment(step) for step in steps)
+    return first.rows.read + unseen
+
+
+def _without_moment(step: JobResult) -> int:
+    return sum(rows for cause, rows in step.rows.dropped.items() if cause.startswith("no_window("))
 
 
 def _next_arrival(following: list[JobResult]) -> int:

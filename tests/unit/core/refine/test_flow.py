@@ -90,3 +90,14 @@ def test_no_row_is_lost_or_invented(read: int, aside: int, came: int, cast: int,
     for stage in flow.stages:
         assert all(way_out.rows > 0 for way_out in stage.exits)
         assert stage.rows_in <= stage.rows_out + sum(way_out.rows for way_out in stage.exits)
+
+
+def test_rows_that_belong_to_no_run_are_seen_by_refine_only_and_still_add_up() -> None:
+    flow = row_flow(
+        {
+            "gate": step("dq_gate", read=100, quarantined=10),
+            "refine": step("refine", read=93, dropped={"no_window(at)": 3}, written=90),
+            "publish": step("publish", written=90),
+        }
+    )
+    assert (flow.read, flow.written, flow.total("quarantined"), flow.total("unaccounted")) == (103, 90, 10, 0)
