@@ -56,6 +56,7 @@ class Lease:
         self._me = me(what)
         self._state = LeaseState(table=table)
         self._raw: bytes | None = None
+        self._lost = False
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="dataops-lease", daemon=True)
@@ -104,9 +105,8 @@ class Lease:
     def check(self) -> None:
         """Raise :class:`RunConflict` unless the lease is still ours."""
         with self._lock:
-            if self._storage.read_bytes(self._path) != self._raw:
-                self._load()
-                raise self._conflict("has been taken over by")
+            if self._lost or self._storage.read_bytes(self._path) != self._raw:
+                raise self._taken_over()
 
     def _try(self) -> str | None:
         self._load()
@@ -135,9 +135,8 @@ class Lease:
         with self._lock:
             state = self._state.model_copy(update=update)
             data = state.model_dump_json().encode()
-            if not self._storage.replace_if(self._path, self._raw, data):
-                self._load()
-                raise self._conflict("has been taken over by")
+            if self._lost or not self._storage.replace_if(self._path, self._raw, data):
+                raise self._taken_over()
             self._state, self._raw = state, data
 
     def _renew(self) -> None:
@@ -148,6 +147,12 @@ class Lease:
                 return
             except TransientError as error:
                 log.warning("could not renew the lease of %s: %s", self._table, error)
+
+    def _taken_over(self) -> RunConflict:
+        """Remember that the lease is gone for good: what is in the file now is another holder's, and stays so."""
+        self._lost = True
+        self._load()
+        return self._conflict("has been taken over by")
 
     def _conflict(self, verb: str) -> RunConflict:
         holder = self._state.holder

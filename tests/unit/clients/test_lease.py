@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_dataops.clients.lease import Lease, is_live, me
+from airflow_dataops.clients.storage import LocalStorage
+from airflow_dataops.core.errors import RunConflict
+from airflow_dataops.core.lease import LeaseState
+
+STORE = LocalStorage()
+
+
+def lease(path: Path, **more: Any) -> Lease:
+    return Lease(STORE, f"{path}/lease.json", table="/t", what="mine", **{"wait_seconds": 0.0, **more})
+
+
+def state(path: Path) -> LeaseState:
+    return LeaseState.model_validate_json((path / "lease.json").read_bytes())
+
+
+def test_the_token_grows_at_every_change_of_hands(tmp_path: Path) -> None:
+    tokens = []
+    for _ in range(3):
+        with lease(tmp_path) as held:
+            tokens.append(held.token)
+    assert tokens == [1, 2, 3]
+    assert state(tmp_path).holder is None
+
+
+def test_a_second_one_waits(tmp_path: Path) -> None:
+    first = lease(tmp_path)
+    first.__enter__()
+    threading.Timer(0.3, lambda: first.__exit__(None, None, None)).start()
+    with lease(tmp_path, wait_seconds=10) as second:
+        assert second.token == 2
+
+
+def test_a_second_one_fails_and_names_the_holder(tmp_path: Path) -> None:
+    with lease(tmp_path), pytest.raises(RunConflict, match="mine") as caught, lease(tmp_path):
+        pass
+    assert caught.value.details["token"] == 1
+
+
+def test_one_that_is_not_renewed_is_taken_over(tmp_path: Path) -> None:
+    first = lease(tmp_path, seconds=0.2)
+    first.__enter__()
+    first._stop.set()  # as if its process stood still
+    time.sleep(0.3)
+    with lease(tmp_path) as second:
+        assert second.token == 2
+        with pytest.raises(RunConflict, match="taken over"):
+            first.check()
+        with pytest.raises(RunConflict):
+            first.mark("commit.json")
+        first.__exit__(None, None, None)
+        second.check()
+    assert state(tmp_path).pending is None
+
+
+def test_it_is_renewed_while_it_is_held(tmp_path: Path) -> None:
+    with lease(tmp_path, seconds=0.6) as held:
+        time.sleep(1.2)
+        assert is_live(state(tmp_path))
+        held.mark("/a/commit.json")
+        time.sleep(0.5)
+        assert state(tmp_path).pending == "/a/commit.json"
+
+
+def test_a_pending_commit_is_handed_on(tmp_path: Path) -> None:
+    with lease(tmp_path) as first:
+        first.mark("/a/commit.json")
+    with lease(tmp_path) as second:
+        assert second.pending == "/a/commit.json"
+        second.mark(None)
+    assert state(tmp_path).pending is None
+
+
+def test_a_process_of_the_same_number_is_another_one(tmp_path: Path) -> None:
+    dead = me("dead").model_copy(update={"started": "1"})
+    held = LeaseState(table="/t", token=4, holder=dead, expires_at="2999-01-01T00:00:00Z")  # type: ignore[arg-type]
+    (tmp_path / "lease.json").write_text(held.model_dump_json())
+    with lease(tmp_path) as taken:
+        assert taken.token == 5
+
+
+def test_a_holder_on_another_host_is_believed(tmp_path: Path) -> None:
+    far = me("far").model_copy(update={"host": "elsewhere", "process": 1})
+    held = LeaseState(table="/t", token=4, holder=far, expires_at="2999-01-01T00:00:00Z")  # type: ignore[arg-type]
+    (tmp_path / "lease.json").write_text(held.model_dump_json())
+    with pytest.raises(RunConflict, match="on elsewhere"), lease(tmp_path):
+        pass
+
+
+def test_a_lease_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "lease.json").write_text("{")
+    with pytest.raises(RunConflict, match="not readable"), lease(tmp_path):
+        pass
