@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from typing import Any, Self
 
-from pydantic import StrictBool, model_validator
+from pydantic import StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
-from airflow_dataops.core.dq_gate.rule import Scalar
 from airflow_dataops.core.model import Model
+
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
 class Bounds(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_dataops.core.dq_gate.parse import Parsed, build
+from airflow_dataops.core.dq_gate.built import Parsed, build
 from airflow_dataops.core.dq_gate.problems import Path, Problem
 from airflow_dataops.core.dq_gate.rule import GX_REGISTRY, Rule
 from airflow_dataops.core.errors import did_you_mean

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
 from airflow_dataops.core.dq_gate.spec import Severity
 from airflow_dataops.core.model import Model
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dq_gate.rows import Rows
 
 Number = StrictInt | StrictFloat
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 ConditionParser = Literal["sql", "spark", "pandas", "great_expectations", "great_expectations__experimental__"]
 IgnoreRow = Literal["all_values_are_missing", "any_value_is_missing", "never"]
 

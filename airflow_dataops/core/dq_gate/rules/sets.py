@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from airflow_dataops.core.dq_gate.bounds import Scalar
 from airflow_dataops.core.dq_gate.literals import shown, value_fault
-from airflow_dataops.core.dq_gate.rule import ColumnRule, Scalar, rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule, rule
 
 if TYPE_CHECKING:
     from sqlglot import exp
