@@ -68,16 +68,14 @@ def _flask() -> Get:
         if manager.find_user(username="viewer") is None:
             manager.add_user("viewer", "v", "w", "v@example.org", manager.find_role("Viewer"), password="viewer")
 
+    # One login for all: Airflow 2 allows five in 40 seconds.
+    session = app.test_client()
+    assert session.post("/login/", data={"username": "viewer", "password": "viewer"}).status_code == 302
+
     def get(path: str, logged_in: bool) -> tuple[int, str, dict[str, str]]:
-        client = app.test_client()
-        if logged_in:
-            client.post("/login/", data={"username": "viewer", "password": "viewer"})
-        answer = client.get(path)
-        return (
-            answer.status_code,
-            answer.get_data(as_text=True),
-            {key.lower(): value for key, value in answer.headers.items()},
-        )
+        answer = (session if logged_in else app.test_client()).get(path)
+        headers = {key.lower(): value for key, value in answer.headers.items()}
+        return answer.status_code, answer.get_data(as_text=True), headers
 
     return get
 
