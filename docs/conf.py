@@ -30,7 +30,9 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]  # links to files outside of docs/; tests/house follows every relative link itself
+suppress_warnings = [
+    "myst.xref_missing"
+]  # links to files outside of docs/; tests/house follows every relative link itself
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -27,7 +27,9 @@ def public_modules() -> dict[str, list[str]]:
 def exported(path: Path) -> list[str]:
     """Return the literal ``__all__`` of a file, without importing it; empty where there is none."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if node and any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
             return [name for name in ast.literal_eval(node.value) if name != "__version__"]
     return []

@@ -44,7 +44,7 @@ def tables() -> str:
     done |= {"ProjectSpec", "Defaults"}
     inherited = set(Defaults.model_fields) - {"dag"}
     parts += ["## dataops.yaml\n", table("Keys of the file", ProjectSpec), table("defaults", Defaults, inherited)]
-    parts += [text for text in _inside(ProjectSpec, {*done, "DagDefaults"})]
+    parts += list(_inside(ProjectSpec, {*done, "DagDefaults"}))
     return "\n".join(part for part in parts if part)
 
 

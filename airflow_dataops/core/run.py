@@ -69,7 +69,9 @@ class RunContext(Model):
         if name == "pipeline":
             return self.pipeline
         if name not in REFERENCES:
-            raise unknown_name("run reference", f"run.{name}", (f"run.{n}" for n in REFERENCES), code="UNKNOWN_REFERENCE")
+            raise unknown_name(
+                "run reference", f"run.{name}", (f"run.{n}" for n in REFERENCES), code="UNKNOWN_REFERENCE"
+            )
         start, end = self.interval()
         if name == "end":
             return end.strftime("%Y-%m-%dT%H:%M:%SZ")

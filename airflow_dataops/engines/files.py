@@ -48,7 +48,7 @@ def root_of(path: str) -> str:
     magic = _MAGIC.search(path)
     root = path[: magic.start()].rpartition("/")[0] if magic else path.rstrip("/")
     above, _, last = root.rpartition("/")
-    if not magic and "=" not in last and "=" in above.rpartition("/")[2]:
+    if not magic and "." in last and "=" not in last:
         root, (above, _, last) = above, above.rpartition("/")  # a file in a partition's folder
     while above and _PARTITION.fullmatch(last):
         root, (above, _, last) = above, above.rpartition("/")

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+
 from dag_factories.cli import COMMANDS
 
 ROOT = Path(__file__).parents[3]
