@@ -164,7 +164,7 @@ def _verdict(known: Gathered) -> tuple[RunVerdict, list[str]]:
         for reason in (step.reasons or [step.verdict])
     ]
     notes += [
-        f"{task}: {step.rows.quarantined:,} rows put aside that could not be cast"
+        f"{task}: {step.rows.quarantined:,} rows put aside that could not be decoded or cast"
         for task, step in known.done.items()
         if isinstance(step, RefineResult) and step.rows.quarantined
     ]

@@ -116,7 +116,7 @@ def test_rows_that_do_not_cast_make_the_run_quarantined() -> None:
     steps["gate_bronze"] |= {"verdict": "passed", "reasons": [], "rows": {"read": 920}}
     result = run(steps)
     assert result.verdict == "quarantined"
-    assert result.reasons == ["refine: 5 rows put aside that could not be cast"]
+    assert result.reasons == ["refine: 5 rows put aside that could not be decoded or cast"]
 
 
 def test_no_step_at_all_is_failed_and_names_every_step() -> None:
