@@ -37,6 +37,7 @@ def test_only_operators_can_be_named() -> None:
         operator_class("refine.ResultPageLink")
 
 
+@pytest.mark.airflow
 def test_an_area_that_is_not_there_is_refused() -> None:
     with pytest.raises(SpecError, match=r"there is no module airflow_dataops\.operators\.nothing"):
         operator_class("nothing.SomeOperator")
