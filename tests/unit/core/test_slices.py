@@ -105,7 +105,7 @@ def test_rows_without_a_moment(value: Any, kind: str, lost: bool) -> None:
     test = no_window(DAY, {"t": kind})
     assert test is not None
     sql = f"select {render(test, 'duckdb')} from (select cast(? as {render(parse_type(kind), 'duckdb')}) as t)"
-    assert duckdb.execute(sql, [value]).fetchone() == (lost,)
+    assert duckdb.connect().execute(sql, [value]).fetchone() == (lost,)
 
 
 @pytest.mark.parametrize(

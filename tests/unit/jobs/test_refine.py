@@ -78,7 +78,8 @@ def spec_for(bronze: Path, /, **changes: Any) -> RefineSpec:
 def staged(spec: RefineSpec) -> list[dict[str, Any]]:
     files = f"{spec.lake}/.dataops/staging/orders/2013-01-01/table/**/*.parquet"
     return (
-        duckdb.sql(f"select * from read_parquet('{files}', hive_partitioning = true) order by all")
+        duckdb.connect()
+        .sql(f"select * from read_parquet('{files}', hive_partitioning = true) order by all")
         .to_arrow_table()
         .to_pylist()
     )

@@ -23,7 +23,9 @@ from airflow_dataops.core.sql.dialects import render
     ],
 )  # fmt: skip
 def test_a_value_of_the_type(value: Any, kind: str, shown: str) -> None:
-    row = duckdb.execute(f"select cast({render(literal(value, kind, 'fill'), 'duckdb')} as varchar)").fetchone()
+    row = (
+        duckdb.connect().execute(f"select cast({render(literal(value, kind, 'fill'), 'duckdb')} as varchar)").fetchone()
+    )
     assert row == (shown,)
 
 

@@ -94,7 +94,7 @@ def test_a_misspelt_type_gets_a_suggestion() -> None:
     ],
 )  # fmt: skip
 def test_what_duckdb_calls_it(expression: str, name: str) -> None:
-    row = duckdb.execute(f"select typeof(x) from (select {expression} as x)").fetchone()
+    row = duckdb.connect().execute(f"select typeof(x) from (select {expression} as x)").fetchone()
     assert row is not None
     assert types.from_engine(row[0], "duckdb") == name
 
