@@ -21,7 +21,7 @@ test-airflow2: .venv-airflow2/.stamp ## The same tests on Airflow 2.11
 	.venv-airflow2/bin/python -m pytest -q -n $(JOBS) --dist loadfile -m "not integration and not soak" $(ARGS)
 
 test-lowest: .venv-lowest/.stamp ## What runs without Airflow, tested without it, on the oldest admitted dependencies
-	.venv-lowest/bin/python -m pytest -q -m "not integration and not soak and not airflow" tests/unit $(ARGS)
+	.venv-lowest/bin/python -m pytest -q -n $(JOBS) --dist loadfile -m "not integration and not soak and not airflow" tests/unit $(ARGS)
 
 integration: .venv/.stamp ## Run the tests that cross areas or start processes
 	$(BIN)/python -m pytest -q -m "integration and not soak" $(ARGS)
