@@ -22,7 +22,8 @@ def documents() -> list[type[Model]]:
     """Return the models of all documents: specs and results of every job in the core, and the manifest of a publish."""
     for module in pkgutil.walk_packages(airflow_dataops.core.__path__, "airflow_dataops.core."):
         import_module(module.name)
-    found = {model for base in (JobSpec, JobResult) for model in _below(base) if model.__module__.endswith(".spec")}
+    homes = (".spec", ".maintain")  # other modules have models of their own that read more than they promise
+    found = {model for base in (JobSpec, JobResult) for model in _below(base) if model.__module__.endswith(homes)}
     return sorted({*found, StageManifest}, key=lambda model: model.__name__)
 
 
