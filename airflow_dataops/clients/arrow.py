@@ -29,6 +29,8 @@ _SCALARS: dict[str, Any] = {
 }
 _NAMES = {str(kind): name for name, kind in _SCALARS.items()}
 _NAMES |= {"large_string": "string", "string_view": "string", "large_binary": "binary", "binary_view": "binary"}
+# As core/sql/types.py has DuckDB's: the next larger type that holds every value.
+_NAMES |= {"uint8": "smallint", "uint16": "integer", "uint32": "bigint", "uint64": "decimal(20, 0)"}
 
 
 def schema_of(columns: Mapping[str, str]) -> Any:

@@ -16,24 +16,6 @@ from dag_factories.references import SECRET_KINDS, parse
 
 _RUN = re.compile(r"\$\{run\.[a-z_]*\}")
 _NAMED_GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
-_ARROW = {
-    "bool": "boolean",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "integer",
-    "int64": "bigint",
-    "uint8": "smallint",
-    "uint16": "integer",
-    "uint32": "bigint",
-    "uint64": "decimal(20, 0)",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "large_string": "string",
-    "date32[day]": "date",
-    "binary": "binary",
-    "large_binary": "binary",
-}
 
 
 def source_columns(context: Context) -> dict[str, str | None] | None:
@@ -106,18 +88,16 @@ def _header(source: SourceSpec, file: str) -> list[str]:
 def _footer(file: str) -> dict[str, str | None]:
     import pyarrow.parquet
 
-    return {column.name: _canonical(str(column.type)) for column in pyarrow.parquet.read_schema(file)}
+    return {column.name: _canonical(column.type) for column in pyarrow.parquet.read_schema(file)}
 
 
-def _canonical(arrow: str) -> str | None:
-    if arrow in _ARROW:
-        return _ARROW[arrow]
-    if arrow.startswith("timestamp["):
-        return "timestamptz" if "tz=" in arrow else "timestamp"
-    if arrow.startswith("time"):
-        return "time"
-    decimal = re.fullmatch(r"decimal\d+\((\d+), (\d+)\)", arrow)
-    return f"decimal({decimal[1]}, {decimal[2]})" if decimal else None
+def _canonical(kind: Any) -> str | None:
+    from airflow_dataops.clients.arrow import name_of
+
+    try:
+        return name_of(kind)
+    except DataOpsError:
+        return None
 
 
 def _folders(path: str, file: str) -> list[str]:

@@ -73,3 +73,19 @@ class Bounds(Model):
 def as_whole(value: Any) -> Any:
     """Return a float without a fraction as an integer: suites store 12 as 12.0, which would keep an engine from skipping files."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def bounds_of_equal(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an expectation ``…_to_equal`` with both ends at its value; those of any other as they are."""
+    if not name.endswith("_equal") or "value" not in arguments:
+        return arguments
+    rest = {key: value for key, value in arguments.items() if key != "value"}
+    return {**rest, "min": arguments["value"], "max": arguments["value"]}
+
+
+def equal_of_bounds(name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return Great Expectations' kwargs with one value for both ends, where ``name`` is ``…_to_equal``: the way back."""
+    if not name.endswith("_equal"):
+        return kwargs
+    rest = {key: value for key, value in kwargs.items() if key not in ("min_value", "max_value")}
+    return {**rest, "value": kwargs.get("min_value")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 
-from airflow_dataops.core.dq_gate.bounds import Bounds
+from airflow_dataops.core.dq_gate.bounds import Bounds, bounds_of_equal, equal_of_bounds
 from airflow_dataops.core.dq_gate.gx_types import type_fault, types_match
 from airflow_dataops.core.dq_gate.literals import shown
 from airflow_dataops.core.dq_gate.rule import Context, Finding, Number, TableRule, rule
@@ -32,19 +32,11 @@ class RowCount(Bounds, TableRule):
 
     @classmethod
     def from_gx(cls, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-        arguments = super().from_gx(name, kwargs)
-        if "value" in arguments and name.endswith("_equal"):
-            value = arguments.pop("value")
-            arguments |= {"min": value, "max": value}
-        return arguments
+        return bounds_of_equal(name, super().from_gx(name, kwargs))
 
     @classmethod
     def to_gx(cls, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        kwargs = super().to_gx(name, arguments)
-        if name.endswith("_equal"):
-            kwargs["value"] = kwargs.pop("min_value", None)
-            kwargs.pop("max_value", None)
-        return kwargs
+        return equal_of_bounds(name, super().to_gx(name, arguments))
 
     def aggregates(self, rows: Rows) -> dict[str, exp.Expression]:
         return {"rows": rows.count()}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import StrictStr, field_validator, model_validator
 
-from airflow_dataops.core.dq_gate.bounds import Bounds
+from airflow_dataops.core.dq_gate.bounds import Bounds, bounds_of_equal, equal_of_bounds
 from airflow_dataops.core.dq_gate.literals import family
 from airflow_dataops.core.dq_gate.rule import ColumnRule, Number, rule
 from airflow_dataops.core.errors import SpecError
@@ -85,19 +85,11 @@ class LengthBetween(Bounds, _Text):
 
     @classmethod
     def from_gx(cls, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-        arguments = super().from_gx(name, kwargs)
-        if "value" in arguments and name.endswith("_equal"):
-            value = arguments.pop("value")
-            arguments |= {"min": value, "max": value}
-        return arguments
+        return bounds_of_equal(name, super().from_gx(name, kwargs))
 
     @classmethod
     def to_gx(cls, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        kwargs = super().to_gx(name, arguments)
-        if name.endswith("_equal"):
-            kwargs["value"] = kwargs.pop("min_value", None)
-            kwargs.pop("max_value", None)
-        return kwargs
+        return equal_of_bounds(name, super().to_gx(name, arguments))
 
     @model_validator(mode="after")
     def _needs_an_end(self) -> Self:
