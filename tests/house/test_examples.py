@@ -6,21 +6,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.dag_files import dag_bag
 from tests.house.tree import ROOT
 
 FOLDER = ROOT / "example_dags"
-
-
-def dag_bag(path: Path) -> Any:
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ModuleNotFoundError:  # Airflow 2
-        from airflow.models.dagbag import DagBag
-    return DagBag(str(path), safe_mode=True)
 
 
 @pytest.mark.airflow

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.dag_files import dag_bag
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "example_dags"
 PIPELINES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if path.name != "dataops.yaml")
@@ -37,11 +39,7 @@ def results(project: Path, name: str) -> list[dict[str, Any]]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", PIPELINES)
 def test_an_example_runs_as_a_dag(name: str, project: Path, run_dag: Callable[..., Any]) -> None:
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ModuleNotFoundError:  # Airflow 2
-        from airflow.models.dagbag import DagBag
-    bag = DagBag(str(project / f"{name}.py"), safe_mode=True)
+    bag = dag_bag(project / f"{name}.py")
     assert bag.import_errors == {}
 
     for dag in bag.dags.values():
@@ -71,11 +69,7 @@ def test_an_example_runs_without_airflow_and_gives_the_same_twice(name: str, pro
 def test_the_operators_without_yaml_publish_a_month(project: Path, run_dag: Callable[..., Any]) -> None:
     from deltalake import DeltaTable
 
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ModuleNotFoundError:  # Airflow 2
-        from airflow.models.dagbag import DagBag
-    bag = DagBag(str(project / "flights_operators.py"), safe_mode=True)
+    bag = dag_bag(project / "flights_operators.py")
     assert bag.import_errors == {}
 
     assert run_dag(bag.dags["flights_operators"], datetime(2024, 1, 2, tzinfo=UTC)).state == "success"

@@ -129,7 +129,10 @@ class RowRule(Rule):
         return rows.all_present(self.reads())
 
     def bad(self, rows: Rows) -> exp.Expression:
-        """Return the condition that is true exactly for the rows that break the rule (null is not true)."""
+        """Return the condition that is true exactly for the rows that break the rule (null is not true).
+
+        A :class:`KeyRule` has none: it is judged from its groups.
+        """
         raise NotImplementedError
 
 
@@ -148,9 +151,6 @@ class KeyRule(RowRule):
     def key(self) -> list[str]:
         """Return the columns of the key."""
         return self.reads()
-
-    def bad(self, rows: Rows) -> exp.Expression:
-        raise NotImplementedError("a key rule is judged from its groups")
 
 
 class TableRule(Rule):

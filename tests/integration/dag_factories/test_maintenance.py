@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dag_factories.cli import main
+from tests.dag_files import dag_bag
 
 pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(300)]
 
@@ -33,11 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def load(folder: Path) -> Any:
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ModuleNotFoundError:  # Airflow 2
-        from airflow.models.dagbag import DagBag
-    bag = DagBag(str(folder / "upkeep.py"), safe_mode=True)
+    bag = dag_bag(folder / "upkeep.py")
     assert bag.import_errors == {}
     return bag.dags["upkeep"]
 

@@ -11,6 +11,7 @@ import pytest
 from airflow_dataops.core.errors import SpecError
 from dag_factories import load_dag, load_dags
 from dag_factories.findings import PipelineError
+from tests.dag_files import dag_bag
 
 pytestmark = pytest.mark.airflow
 
@@ -50,18 +51,8 @@ def start_of_task(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 def import_errors(path: Path) -> tuple[list[str], dict[str, str]]:
     """Return DAG ids and import errors of a file or folder, as Airflow reads it with safe mode on."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag
-    except ModuleNotFoundError:
-        from airflow.models.dagbag import DagBag
-    bag = DagBag(str(path), safe_mode=True, include_examples=False) if _old() else DagBag(str(path), safe_mode=True)
+    bag = dag_bag(path)
     return sorted(bag.dags), {Path(file).name: text for file, text in bag.import_errors.items()}
-
-
-def _old() -> bool:
-    from airflow import __version__
-
-    return __version__.startswith("2.")
 
 
 def test_a_stub_loads_the_file_beside_it(folder: Path) -> None:
