@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from airflow_dataops.clients.storage import FileInfo, Storage
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.publish import NULL_PARTITION, CommitRecord, Place
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,10 @@ def roll_forward(storage: Storage, record: CommitRecord, where: Mapping[str, Pla
     started = time.monotonic()
     missing = [add for add in record.add if where[add.file.path] != "table"]
     storage.copy_all([(add.source, f"{record.table}/{add.file.path}") for add in missing])
+    reached(FaultPoint.TABLE_JOINED)
     for path in record.remove:
         storage.delete(f"{record.table}/{path}")
+        reached(FaultPoint.TABLE_LEFT)
     seconds = time.monotonic() - started
     for folder in {path.rpartition("/")[0] for path in record.remove}:
         storage.prune(f"{record.table}/{folder}".rstrip("/"), record.table)
@@ -67,3 +70,4 @@ def roll_back(storage: Storage, record: CommitRecord) -> None:
     log.warning("taking back a publish of run %s to %s: it has staged anew since", record.run.key, record.table)
     for add in record.add:
         storage.delete(f"{record.table}/{add.file.path}")
+        reached(FaultPoint.TABLE_TAKEN_BACK)

@@ -12,6 +12,7 @@ from airflow_dataops.clients import arrow, delta, parquet_table
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage
 from airflow_dataops.core.errors import StorageError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec, compacted_path, groups, together
 from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile, table_digest
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, WindowSlice
@@ -57,6 +58,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
             adds = [
                 _together(engine, storage, spec, table, group, lease.token, n, columns) for n, group in enumerate(found)
             ]
+        reached(FaultPoint.COMPACT_WRITTEN)
         gone = {file.path for group in found for file in group}
         record = CommitRecord(
             run=spec.run, table=path, format=table.target.format, token=lease.token, add=adds, remove=sorted(gone),
@@ -65,7 +67,9 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         pending = layout.pending_commit(lease.token)
         write_document(pending, record)
         lease.mark(pending)
+        reached(FaultPoint.COMPACT_MARKED)
         _commit(storage, lease, record, state, window)
+        reached(FaultPoint.COMPACT_COMMITTED)
         versions = {file.path: listed[file.path].version for file in files}
         versions |= {add.file.path: str(add.file.bytes) if state else add.version for add in adds}
         staying = [file for file in files if file.path not in gone] + [add.file for add in adds]
@@ -73,6 +77,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         write_index(layout.table_index(digest), table.target.format, columns, known, window, index)
         recovery.finish(storage, pending, record)
         lease.mark(None)
+        reached(FaultPoint.COMPACT_UNMARKED)
         storage.delete_tree(f"{layout.staging}/compacted")
     return result
 

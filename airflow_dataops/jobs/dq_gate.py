@@ -17,6 +17,7 @@ from airflow_dataops.core.dq_gate.rule import Context, Rule
 from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec, RuleOutcome, Verdict
 from airflow_dataops.core.dq_gate.verdict import Policy, Repeats, decide, decode_outcome, outcomes, puts_aside
 from airflow_dataops.core.errors import GateFailed, SpecError
+from airflow_dataops.core.faults import FaultPoint
 from airflow_dataops.core.tables import ColumnProfile, RowCounts
 from airflow_dataops.engines.base import Engine
 from airflow_dataops.jobs.dq_gate_rows import Aside, commit, count_repeats, examples, put_aside
@@ -47,7 +48,7 @@ def run(spec: GateSpec, *, secrets: Mapping[str, str] | None = None, progress: P
     timer = Timer()
     rules = _rules(spec)
     with engine_for(spec) as engine:
-        with timer("open"):
+        with timer("open", FaultPoint.GATE_OPENED):
             tell(f"opening {spec.source.path if spec.source else 'the staged table'}")
             table = open_table(engine, spec)
             raise_problems(check_columns(rules, table.columns))
@@ -55,9 +56,9 @@ def run(spec: GateSpec, *, secrets: Mapping[str, str] | None = None, progress: P
             context = Context(table.columns, end.astimezone(UTC) if end else None)
             plan = build_plan(rules, context, slice_test=slice_test(spec, table.columns))
         tell(f"checking {len(rules)} rules")
-        with timer("scan"):
+        with timer("scan", FaultPoint.GATE_SCANNED):
             seen = engine.rows(plan.fused)[0]
-        with timer("keys"):
+        with timer("keys", FaultPoint.GATE_KEYS_COUNTED):
             repeats = _repeats(engine, plan, seen)
         gate = _Gate(spec, engine, table, plan, dict(secrets or {}), seen[plan.rows])
         return gate.conclude(_with_decode(spec, gate, outcomes(plan, seen, repeats)), seen, timer, tell)
@@ -76,14 +77,14 @@ class _Gate:
 
     def conclude(self, found: list[RuleOutcome], seen: Mapping[str, Any], timer: Timer, tell: Progress) -> GateResult:
         """Put bad rows aside, decide, and commit what the verdict asks for."""
-        with timer("bad_rows"):
+        with timer("bad_rows", FaultPoint.GATE_ROWS_ASIDE):
             aside = self._put_aside(found, tell)
-        with timer("examples"):
+        with timer("examples", FaultPoint.GATE_EXAMPLES_READ):
             found = examples(self.engine, self.spec, self.plan, found, aside, self.secrets)
         verdict, reasons = decide(
             found, [check.rule for check in self.plan.checks], self.policy, rows=self.total, quarantined=aside.rows
         )
-        with timer("commit"):
+        with timer("commit", FaultPoint.GATE_COMMITTED):
             written = 0
             if verdict == "quarantined" and self.table.manifest is not None:
                 written = take_out(self.engine, self.spec, self.table.manifest, aside.staged, aside.rows)

@@ -14,6 +14,7 @@ from airflow_dataops.core.dq_gate.plan import SOURCE
 from airflow_dataops.core.dq_gate.spec import GateSpec
 from airflow_dataops.core.dq_gate.trees import column, named
 from airflow_dataops.core.errors import DataOpsError, InputError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.refine.spec import StagedFile, StageManifest
 from airflow_dataops.core.sql.types import parse_type
@@ -108,9 +109,12 @@ def take_out(engine: Engine, spec: GateSpec, manifest: StageManifest, bad_rows: 
             hint="run the refine step again: what is staged is not what its manifest says",
             code="STAGE_MISMATCH",
         )
+    reached(FaultPoint.GATE_FILES_CUT)
     after = manifest.model_copy(update={"files": [file for file in left if file.rows]})
     records.write_document(_taken_out(layout, spec.task), TakenOut(before=manifest, after=after))
+    reached(FaultPoint.GATE_CUT_NOTED)
     records.write_document(layout.manifest, after)
+    reached(FaultPoint.GATE_CUT_IN_FORCE)
     return sum(file.rows for file in after.files)
 
 

@@ -10,6 +10,7 @@ from airflow_dataops.clients import delta
 from airflow_dataops.clients.lease import is_live
 from airflow_dataops.clients.storage import FileInfo, Storage, storage_for
 from airflow_dataops.core.errors import StorageError, TransientError
+from airflow_dataops.core.faults import FaultPoint
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.lease import LeaseState
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainResult, MaintainSpec
@@ -54,13 +55,13 @@ class _Upkeep:
     def work(self) -> MaintainResult:
         """Run all kinds."""
         for table in self.spec.tables:
-            with self.timer("compact"):
+            with self.timer("compact", FaultPoint.MAINTAIN_COMPACTED):
                 self._compact(table)
-            with self.timer("vacuum"):
+            with self.timer("vacuum", FaultPoint.MAINTAIN_VACUUMED):
                 self._vacuum(table)
-        with self.timer("staging"):
+        with self.timer("staging", FaultPoint.MAINTAIN_STAGING):
             staging = [folder for pipeline in self.spec.pipelines for folder in self._staging(pipeline)]
-        with self.timer("quarantine"):
+        with self.timer("quarantine", FaultPoint.MAINTAIN_QUARANTINE):
             days = self.spec.retention_days
             quarantine = [f for name in self.spec.pipelines if name in days for f in self._quarantine(name, days[name])]
         return MaintainResult(

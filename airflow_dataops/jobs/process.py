@@ -31,6 +31,7 @@ from airflow_dataops.clients.spill import private_folder
 from airflow_dataops.core import fit
 from airflow_dataops.core import secrets as names
 from airflow_dataops.core.errors import DataOpsError, SpecError, StorageError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.tables import JobResult, JobSpec
 from airflow_dataops.jobs import lifeline, streams
 from airflow_dataops.jobs import secrets as secret_sources
@@ -84,6 +85,7 @@ def execute(
     started, clock = datetime.now(UTC), time.monotonic()
     known = dict(secrets or {})
     records.write_step_spec(spec)
+    reached(FaultPoint.JOB_STARTED)
     try:
         _refuse_what_cannot_fit(spec)
         with private_folder(_spill_parent(spec)) as spill:
@@ -93,7 +95,9 @@ def execute(
         error = names.hide_in(as_error(raised).to_dict(), known.values())
         result = JobResult(job=spec.job, task=spec.task, run=spec.run, status="failed", error=error)
     result = _complete(result, started, time.monotonic() - clock)
+    reached(FaultPoint.JOB_WORKED)
     records.write_step_result(spec, result)
+    reached(FaultPoint.JOB_RECORDED)
     return result
 
 

@@ -16,6 +16,7 @@ from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage, storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec
 from airflow_dataops.core.errors import PublishError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.publish import CommitRecord, table_digest
 from airflow_dataops.core.refine.spec import PublishResult, PublishSpec, StageManifest
@@ -60,14 +61,15 @@ class Work:
         return self.layout.table_index(table_digest(self.table))
 
     @contextmanager
-    def step(self, name: str, line: str) -> Iterator[None]:
-        """Time a step and say what it does."""
+    def step(self, name: str, line: str, done: FaultPoint) -> Iterator[None]:
+        """Time a step and say what it does; ``done`` is where the work has come to at its end."""
         self.progress(line)
         started = time.monotonic()
         try:
             yield
         finally:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 4)
+        reached(done)
 
 
 def run(
@@ -95,20 +97,23 @@ def run(
     check_gates(spec, layout)
     what = f"{spec.run.pipeline} run {spec.run.key}"
     with Lease(storage, layout.lease(table_digest(table)), table=table, what=what) as lease:
+        reached(FaultPoint.PUBLISH_LEASED)
         recovery.recover(storage, lease)
+        reached(FaultPoint.PUBLISH_RECOVERED)
         manifest = read_document(layout.manifest, StageManifest)
         if manifest is None:
             return _already_done(spec, storage, layout)
         work = Work(spec, storage, layout, lease, manifest, progress=progress or (lambda _line: None))
         check_staged_files(work)
-        with work.step("quarantine", "committing the bad rows"):
+        reached(FaultPoint.PUBLISH_CHECKED)
+        with work.step("quarantine", "committing the bad rows", FaultPoint.PUBLISH_BAD_ROWS):
             work.quarantine = commit_quarantine(storage, layout)
         if spec.target.format == "delta":
             from airflow_dataops.jobs.publish_delta import publish
         else:
             from airflow_dataops.jobs.publish_parquet import publish
         result = publish(work)
-        with work.step("cleanup", "deleting the staged files"):
+        with work.step("cleanup", "deleting the staged files", FaultPoint.PUBLISH_CLEANED):
             storage.delete_tree(layout.staging)
             for name in storage.names(layout.record):
                 if name.startswith("commit-"):
@@ -161,6 +166,7 @@ def commit_quarantine(storage: Storage, layout: RunLayout) -> str | None:
     """Put the run's bad rows where they stay, in place of those that an earlier try left; returns their folder, or None."""
     staged = {info.path.rpartition("/")[2]: info.path for info in storage.find(f"{layout.staging}/quarantine")}
     storage.copy_all([(path, f"{layout.quarantine}/{name}") for name, path in staged.items()])
+    reached(FaultPoint.PUBLISH_BAD_ROWS_JOINED)
     for info in storage.find(layout.quarantine):
         name = info.path.rpartition("/")[2]
         if name not in staged and not _commits_itself(layout, name.removesuffix(".parquet")):

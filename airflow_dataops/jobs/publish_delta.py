@@ -8,6 +8,7 @@ import time
 from airflow_dataops.clients import arrow, delta, parquet_table
 from airflow_dataops.clients.delta import CommitConflict, DeltaSnapshot
 from airflow_dataops.core.errors import PublishError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import CommitRecord, TableFile
 from airflow_dataops.core.refine.spec import PublishResult
@@ -30,7 +31,7 @@ def publish(work: Work) -> PublishResult:
     """
     for attempt in range(_ATTEMPTS):
         try:
-            with work.step("columns", "looking at the table"):
+            with work.step("columns", "looking at the table", FaultPoint.PUBLISH_COLUMNS):
                 state = _state(work)
             return _attempt(work, state, attempt)
         except CommitConflict as conflict:
@@ -71,21 +72,29 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
         else {}
     )
     with (
-        work.step("plan", "deciding which files leave"),
+        work.step("plan", "deciding which files leave", FaultPoint.PUBLISH_PLANNED),
         engine_for(work.spec) as engine,
     ):
         planned = plan(work, engine, listed, index, attempt)
     record = planned.record
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
+    reached(FaultPoint.PUBLISH_NOTED)
     work.lease.mark(pending)
-    with work.step("commit", f"adding {len(record.add)} and removing {len(record.remove)} files"):
+    reached(FaultPoint.PUBLISH_MARKED)
+    line = f"adding {len(record.add)} and removing {len(record.remove)} files"
+    with work.step("commit", line, FaultPoint.PUBLISH_STEP_DONE):
         work.storage.copy_all([(add.source, f"{work.table}/{add.file.path}") for add in record.add])
+        reached(FaultPoint.TABLE_JOINED)
         work.lease.check()
+        reached(FaultPoint.PUBLISH_LEASE_CHECKED)
         version = _commit(work, state, record)
+        reached(FaultPoint.PUBLISH_COMMITTED)
         _remember(work, planned, index)
+        reached(FaultPoint.PUBLISH_INDEXED)
         done = recovery.finish(work.storage, pending, record.model_copy(update={"version": version}))
         work.lease.mark(None)
+        reached(FaultPoint.PUBLISH_UNMARKED)
     return result_of(work.spec, done)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.core.errors import PublishError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import TableFile
 from airflow_dataops.core.refine.spec import PublishResult
@@ -24,20 +25,26 @@ def publish(work: Work) -> PublishResult:
         PublishError: The table is of another format, partitioning or schema, or cannot take the rows; it is as it was.
     """
     index = read_index(work.storage, work.index)
-    with engine_for(work.spec) as engine, work.step("plan", "looking at the table"):
+    with engine_for(work.spec) as engine, work.step("plan", "looking at the table", FaultPoint.PUBLISH_PLANNED):
         listed = _listed(work)
         _check(work, engine, listed, index)
         planned = _with_columns(work, engine, plan(work, engine, listed, index))
     record = planned.record
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
+    reached(FaultPoint.PUBLISH_NOTED)
     work.lease.mark(pending)
-    with work.step("commit", f"adding {len(record.add)} and removing {len(record.remove)} files"):
+    reached(FaultPoint.PUBLISH_MARKED)
+    line = f"adding {len(record.add)} and removing {len(record.remove)} files"
+    with work.step("commit", line, FaultPoint.PUBLISH_STEP_DONE):
         where = parquet_table.places(work.storage, record)
         seconds = parquet_table.roll_forward(work.storage, record, where)
+        reached(FaultPoint.PUBLISH_COMMITTED)
         _remember(work, planned, listed, index)
+        reached(FaultPoint.PUBLISH_INDEXED)
         done = recovery.finish(work.storage, pending, record)
         work.lease.mark(None)
+        reached(FaultPoint.PUBLISH_UNMARKED)
     return result_of(work.spec, done).model_copy(update={"rename_seconds": round(seconds, 6)})
 
 

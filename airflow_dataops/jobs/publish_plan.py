@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_dataops.core.errors import StorageError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile
 from airflow_dataops.core.slices import window_bounds
@@ -61,6 +62,7 @@ def plan(
         remove, rewritten = _merge(work, engine, files, folder, columns)
     else:
         remove, rewritten = _replace(work, engine, files, folder)
+    reached(FaultPoint.PUBLISH_REWRITTEN)
     by_path = {file.path: file for file in files}
     rows_removed = sum(by_path[path].rows for path in remove) - sum(add.file.rows for add in rewritten)
     adds = [*staged, *rewritten]

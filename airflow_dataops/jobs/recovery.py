@@ -8,6 +8,7 @@ import logging
 from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.publish import CommitRecord, direction
 from airflow_dataops.jobs.records import read_document, write_document
 
@@ -26,10 +27,12 @@ def recover(storage: Storage, lease: Lease) -> None:
     record = read_document(lease.pending, CommitRecord)
     if record is not None and record.token <= lease.token and record.state == "prepared":
         log.warning("finishing the publish of run %s to %s, which was cut short", record.run.key, record.table)
+        reached(FaultPoint.RECOVERY_BEGUN)
         if record.format == "delta":
             _recover_delta(storage, lease.pending, record)
         else:
             _recover_parquet(storage, lease.pending, record)
+        reached(FaultPoint.RECOVERY_DONE)
     lease.mark(None)
 
 
@@ -38,13 +41,17 @@ def finish(storage: Storage, path: str, record: CommitRecord) -> CommitRecord:
     manifest = storage.info(record.manifest)
     if manifest and manifest.version == record.manifest_version:
         storage.delete(record.manifest)
+        reached(FaultPoint.FINISH_MANIFEST_GONE)
     for add in record.add:
         staged = storage.info(add.source)
         if staged and staged.version == add.version:
             storage.delete(add.source)
+    reached(FaultPoint.FINISH_STAGED_GONE)
     done = record.model_copy(update={"state": "done"})
     write_document(f"{path.rpartition('/')[0]}/commit.json", done)
+    reached(FaultPoint.FINISH_FILED)
     storage.delete(path)
+    reached(FaultPoint.FINISH_DONE)
     return done
 
 

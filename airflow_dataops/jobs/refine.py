@@ -11,6 +11,7 @@ from sqlglot import exp
 from airflow_dataops.core.dq_gate.bad_rows import Rejected, Stamp
 from airflow_dataops.core.dq_gate.masking import kept_columns
 from airflow_dataops.core.errors import DataOpsError, GateFailed, InputError, SpecError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine import bad_casts, dedup
 from airflow_dataops.core.refine.mask import salts
 from airflow_dataops.core.refine.names import GOOD, LOSERS, PLACE, REPEATED, ROWS, SOURCE, column, named, table
@@ -71,22 +72,23 @@ class _Refine:
 
     def work(self) -> RefineResult:
         """Run all steps."""
-        with self.timer("open"):
+        with self.timer("open", FaultPoint.REFINE_OPENED):
             info, before, plan = self._open()
-        with self.timer("count"):
+        with self.timer("count", FaultPoint.REFINE_COUNTED):
             counts = self._count(info, plan)
         self._refuse(counts, plan)
-        with self.timer("quarantine"):
+        with self.timer("quarantine", FaultPoint.REFINE_ROWS_ASIDE):
             self._put_aside(info, plan, counts)
-        with self.timer("dedup"):
+        with self.timer("dedup", FaultPoint.REFINE_DEDUPLICATED):
             losers = self._deduplicate()
-        with self.timer("write"):
+        with self.timer("write", FaultPoint.REFINE_WRITTEN):
             final = self._table(plan, before, losers)
             files = self._write(final)
         rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
-        with self.timer("profile"):
+        with self.timer("profile", FaultPoint.REFINE_PROFILED):
             profile = self._profile(final, files)
         write_document(self.layout.manifest, StageManifest(files=files, columns=final.shape.columns))
+        reached(FaultPoint.REFINE_STAGED)
         self.tell(f"staged {rows.written} rows in {len(files)} files")
         return RefineResult(
             task=self.spec.task,

@@ -9,6 +9,7 @@ from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.names import EXCLUDED, SOURCE
 from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.refine.spec import RefineSpec
@@ -36,8 +37,10 @@ def clear_leftovers(spec: RefineSpec) -> None:
     layout = layout_of(spec)
     storage = storage_for(layout.staging)
     storage.delete(layout.manifest)
+    reached(FaultPoint.REFINE_MANIFEST_GONE)
     storage.delete_tree(layout.staged_table)
     storage.delete(layout.staged_quarantine(spec.task))
+    reached(FaultPoint.REFINE_CLEARED)
 
 
 def open_source(engine: Engine, spec: RefineSpec) -> SourceInfo:

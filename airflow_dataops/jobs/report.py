@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_dataops.clients.storage import Storage, storage_for
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.history import Point, newest, points
 from airflow_dataops.core.refine.spec import ReportSpec, RunResult
@@ -48,9 +49,11 @@ def run(
     found = {task: _document(storage, layout.step_result(task)) for task in spec.steps}
     result = summarise(spec, {task: document for task, document in found.items() if document is not None})
     records.write_document(layout.result, result)
+    reached(FaultPoint.REPORT_FILED)
     history = read_history(storage, layout, spec.history)
     tell(f"{result.verdict}: {len(result.steps)} of {len(spec.steps)} steps left a result; {len(history)} earlier runs")
     storage.write_bytes(layout.page, render(result, history).encode())
+    reached(FaultPoint.REPORT_SHOWN)
     tell(f"page: {layout.page}")
     return result
 
