@@ -131,7 +131,7 @@ def _context(plan: Plan, interval: Interval) -> RunContext:
     start, end = interval
     return RunContext(
         pipeline=plan.name,
-        key=run_key(partition_key=None, logical_date=start, run_id=MANUAL),
+        key=run_key(partition_key=None, interval_start=start, interval_end=end, logical_date=start, run_id=MANUAL),
         interval_start=start,
         interval_end=end,
         timezone=plan.dag["timezone"],

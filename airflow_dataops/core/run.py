@@ -98,13 +98,23 @@ REFERENCES: dict[str, str] = {
 }
 
 
-def run_key(*, partition_key: str | None, logical_date: datetime | None, run_id: str) -> str:
-    """Return the key that names a run: the same for every try and every rerun of the same slice.
+def run_key(
+    *,
+    partition_key: str | None,
+    interval_start: datetime | None = None,
+    interval_end: datetime | None = None,
+    logical_date: datetime | None,
+    run_id: str,
+) -> str:
+    """Return the key that names a run: the same for every try and every rerun of the same data, whoever started it.
 
-    The partition key where there is one, else the logical date in UTC, else the run id; never the clock.
+    The partition key where there is one, else the start of the data interval in UTC where that has a length (of a scheduled run, that is
+    its logical date), else the logical date, else the run id; never the clock.
 
     Args:
         partition_key: The key of an asset partition (Airflow 3.3 and later), or None.
+        interval_start: Start of the data interval, aware, or None. A run that assets triggered has none of its own.
+        interval_end: Its end, aware, or None.
         logical_date: The run's logical date, aware, or None.
         run_id: The scheduler's id of the run; used when nothing else names the slice.
 
@@ -114,10 +124,12 @@ def run_key(*, partition_key: str | None, logical_date: datetime | None, run_id:
     """
     if partition_key:
         return _safe(partition_key)
-    if logical_date is not None:
-        moment = logical_date.astimezone(UTC)
-        return moment.strftime("%Y-%m-%dT%H%M%S") + (f".{moment.microsecond:06d}" if moment.microsecond else "")
-    return _safe(run_id)
+    has_length = interval_start is not None and interval_end is not None and interval_start < interval_end
+    moment = interval_start if has_length else logical_date
+    if moment is None:
+        return _safe(run_id)
+    moment = moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H%M%S") + (f".{moment.microsecond:06d}" if moment.microsecond else "")
 
 
 def _safe(text: str) -> str:

@@ -25,15 +25,20 @@ def run_of(context: Any, pipeline: str, timezone: str) -> RunContext:
         timezone: IANA name of the zone in which the run's date is meant.
     """
     dag_run = context["dag_run"]
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    # Airflow 2 gives a run that assets triggered the intervals of the runs that wrote them: several such runs may have the same one.
+    own = not str(getattr(dag_run, "run_type", None)).lower().endswith("set_triggered")
     return RunContext(
         pipeline=pipeline,
         key=run_key(
             partition_key=getattr(dag_run, "partition_key", None),
+            interval_start=start if own else None,
+            interval_end=end if own else None,
             logical_date=dag_run.logical_date,
             run_id=dag_run.run_id,
         ),
-        interval_start=dag_run.data_interval_start,
-        interval_end=dag_run.data_interval_end,
+        interval_start=start,
+        interval_end=end,
         timezone=timezone,
     )
 

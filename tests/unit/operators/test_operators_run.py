@@ -64,9 +64,9 @@ def test_a_gate_that_passes_returns_little_and_links_its_page(
     run = run_dag(dag, WHEN)
     assert run.state == "success"
     value = pulled(run, "gate")
-    assert (value["verdict"], value["rows"]["read"], value["run_key"]) == ("passed", 100, "2024-01-02T000000")
+    assert (value["verdict"], value["rows"]["read"], value["run_key"]) == ("passed", 100, "2024-01-01T000000")
     assert len(json.dumps(value)) < 2000
-    assert pulled(run, "gate", "dataops_result_page").endswith("/ops_gate/2024-01-02T000000")
+    assert pulled(run, "gate", "dataops_result_page").endswith("/ops_gate/2024-01-01T000000")
     assert ("incr", "dataops.dq.verdict", {"pipeline": "ops_gate", "task": "gate", "verdict": "passed"}) in metrics
     assert ("gauge", "dataops.dq.rules_failed", {"pipeline": "ops_gate", "task": "gate"}) in metrics
 
@@ -157,7 +157,7 @@ def test_bad_data_says_rules_rows_examples_and_page_and_is_not_retried(
     assert (run.state, run.get_task_instance("gate").try_number) == ("failed", 1)
     assert "7 of 100 rows break not_null(tailnum)" in errors[0]
     assert errors[0].count("tailnum=NULL") == 5
-    assert "https://pages.example/lake/.dataops/runs/ops_bad/2024-01-02T000000/report.html" in errors[0]
+    assert "https://pages.example/lake/.dataops/runs/ops_bad/2024-01-01T000000/report.html" in errors[0]
 
 
 def test_a_storage_fault_is_retried(run_dag: Callable[..., Any], tmp_path: Path) -> None:

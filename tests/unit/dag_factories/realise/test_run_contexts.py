@@ -104,7 +104,7 @@ def test_a_run_started_by_hand_is_the_same_on_every_airflow(
     run_dag(dag_of("timezone: Europe/Paris\n"), datetime(2024, 7, 2, 12, 34, 56, tzinfo=UTC))
     run = seen["refine"]
     assert (run.key, *run.interval()) == (
-        "2024-07-02T123456",
+        "2024-06-30T220000",
         datetime(2024, 6, 30, 22, tzinfo=UTC),
         datetime(2024, 7, 1, 22, tzinfo=UTC),
     )
