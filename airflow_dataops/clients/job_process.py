@@ -55,7 +55,13 @@ class JobProcess:
         return self._process.pid if self._process else None
 
     def run(
-        self, spec: JobSpec, secrets: Mapping[str, str], *, on_line: OnLine, timeout: float | None = None
+        self,
+        spec: JobSpec,
+        secrets: Mapping[str, str],
+        *,
+        on_line: OnLine,
+        timeout: float | None = None,
+        wanted: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         """Run the job to its end.
 
@@ -66,13 +72,15 @@ class JobProcess:
             secrets: Reference -> value; they go through the pipe only.
             on_line: Called with ``(level, text)`` for each line that the job logs, while it runs, in the calling thread.
             timeout: Seconds after which it is stopped.
+            wanted: Asked several times a second; once it says no, the job is stopped.
 
         Returns:
             The job's result document, also one of a check that failed.
 
         Raises:
             DataOpsError: The error that the job reported; or ``OUT_OF_MEMORY``, ``JOB_CRASHED``, ``JOB_GARBAGE``.
-            TransientError: It was stopped (``JOB_STOPPED``), killed from outside (``JOB_KILLED``), or ran out of time (``JOB_TIMEOUT``).
+            TransientError: It was stopped (``JOB_STOPPED``), killed from outside (``JOB_KILLED``), ran out of time (``JOB_TIMEOUT``), or
+                is not wanted any more (``JOB_ABANDONED``).
         """
         if self._stopped:
             raise _stopped()
@@ -81,14 +89,12 @@ class JobProcess:
         process = self._process = self._spawn()
         follower = _Follower(process, json.dumps(envelope).encode() + b"\n", on_line)
         try:
-            in_time = follower.follow(timeout)
+            follower.follow(timeout, wanted)
         finally:
-            _end(process)  # it has ended, or on_line, a signal, or the task's own time-out raised
+            _end(process)  # it has ended, or its time was up, or on_line, a signal, or the task's own time-out raised
             follower.close()
         if self._stopped:
             raise _stopped()
-        if not in_time:
-            raise TransientError(f"the job was stopped: it took more than {timeout:g} s", code="JOB_TIMEOUT")
         return read_outcome(_ended(process, follower, spec, kills))
 
     def stop(self) -> None:
@@ -142,19 +148,24 @@ class _Follower:
                 os.set_blocking(stream.fileno(), False)
                 self._selector.register(stream, event, handle)
 
-    def follow(self, timeout: float | None) -> bool:
-        """Return True when the process has ended, False when the time was up before."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def follow(self, timeout: float | None, wanted: Callable[[], bool] | None) -> None:
+        """Return when the process has ended.
+
+        Raises:
+            TransientError: The time was up before (``JOB_TIMEOUT``), or nobody wants it any more (``JOB_ABANDONED``).
+        """
+        go_on = _check(timeout, wanted)
         while self._streams_open():
             events = self._selector.select(_TICK)
             for key, _ in events:
                 key.data(key.fileobj)
             if not events and _has_ended(self._process):
                 break  # something that the job started still holds its streams
-            if deadline is not None and time.monotonic() > deadline:
-                return False
+            go_on()
         self._emit(b"\n" if self._rest else b"")
-        return self._wait(deadline)
+        while not _has_ended(self._process):
+            go_on()
+            time.sleep(_TICK / 10)
 
     def close(self) -> None:
         """Close the pipes."""
@@ -163,13 +174,6 @@ class _Follower:
             with suppress(OSError):
                 if stream is not None:
                     stream.close()
-
-    def _wait(self, deadline: float | None) -> bool:
-        while not _has_ended(self._process):
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            time.sleep(_TICK / 10)
-        return True
 
     def _streams_open(self) -> bool:
         return any(key.events & selectors.EVENT_READ for key in self._selector.get_map().values())
@@ -205,6 +209,19 @@ class _Follower:
             level, text = split_level(line.decode(errors="replace").rstrip("\r"))
             self.last_lines.append(text[:500])
             self._on_line(level, text)
+
+
+def _check(timeout: float | None, wanted: Callable[[], bool] | None) -> Callable[[], None]:
+    """Return a function that raises as soon as a job may not go on; the time counts from now."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+
+    def go_on() -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise TransientError(f"the job was stopped: it took more than {timeout:g} s", code="JOB_TIMEOUT")
+        if wanted is not None and not wanted():
+            raise TransientError("the job was stopped: nobody waits for its result any more", code="JOB_ABANDONED")
+
+    return go_on
 
 
 def split_level(line: str) -> tuple[str, str]:

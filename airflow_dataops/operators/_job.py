@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
@@ -111,12 +112,19 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     from airflow_dataops.core.errors import DataOpsError, from_dict
     from airflow_dataops.operators._context import lookup_secrets
 
+    supervisor = os.getppid()
     page = announce_page(operator, context, spec)
     levels = logging.getLevelNamesMapping()
     process = operator._process = JobProcess(spec.job)
     try:
         known = lookup_secrets(secrets.references(spec.model_dump(mode="json")))
-        result = process.run(spec, known, on_line=lambda level, text: operator.log.log(levels[level], "%s", text))
+        result = process.run(
+            spec,
+            known,
+            on_line=lambda level, text: operator.log.log(levels[level], "%s", text),
+            # A task whose supervisor was killed is not told; Airflow starts another try beside it, and both would do the same work.
+            wanted=lambda: os.getppid() == supervisor,
+        )
     except DataOpsError as error:
         tell_failure(spec, error)
         fail(error, page)

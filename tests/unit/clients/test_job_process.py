@@ -194,6 +194,19 @@ def test_a_job_that_takes_too_long_is_ended_and_may_be_retried(tmp_path: Path) -
     assert not [pid for pid in pids(marker) if alive(pid)]
 
 
+def test_a_job_that_nobody_wants_any_more_is_ended_and_may_be_retried(tmp_path: Path) -> None:
+    marker = tmp_path / "pids"
+    with pytest.raises(TransientError, match="nobody waits") as caught:
+        JobProcess("", module=MODULE).run(
+            spec(tmp_path, "stubborn", marker=str(marker)),
+            {},
+            on_line=lambda level, text: None,
+            wanted=lambda: not pids(marker),
+        )
+    assert caught.value.code == "JOB_ABANDONED"
+    assert not [pid for pid in pids(marker) if alive(pid)]
+
+
 def test_an_error_while_telling_the_log_ends_the_job(tmp_path: Path) -> None:
     marker = tmp_path / "pids"
 
