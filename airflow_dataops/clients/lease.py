@@ -17,12 +17,14 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from airflow_dataops.clients.storage import Storage
-from airflow_dataops.core.errors import RunConflict, TransientError
+from airflow_dataops.core.errors import RunConflict, StorageDenied, TransientError
 from airflow_dataops.core.lease import Holder, LeaseState, may_take
 
 log = logging.getLogger(__name__)
 LEASE_SECONDS = 90.0
 _POLL_SECONDS = 0.2
+# Leases that this process holds, as file and token: one that it could not give back, on a full disk, is held by nobody.
+_HELD: set[tuple[str, int]] = set()
 
 
 class Lease:
@@ -57,6 +59,7 @@ class Lease:
         self._state = LeaseState(table=table)
         self._raw: bytes | None = None
         self._lost = False
+        self._mine = (path, 0)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="dataops-lease", daemon=True)
@@ -91,8 +94,9 @@ class Lease:
         self._stop.set()
         self._thread.join()
         # Somebody who took it over keeps it; whoever cannot write lets it expire.
-        with contextlib.suppress(TransientError):
+        with contextlib.suppress(TransientError, StorageDenied):
             self._write(holder=None, expires_at=None)
+        _HELD.discard(self._mine)
 
     def mark(self, pending: str | None) -> None:
         """Put a commit record in force (the commit point of a parquet publish), or take it out once it is finished.
@@ -111,15 +115,25 @@ class Lease:
     def _try(self) -> str | None:
         self._load()
         now = datetime.now(UTC)
-        reason = may_take(self._state, now, _alive(self._state.holder, self._me))
+        reason = may_take(self._state, now, self._held())
         if reason is None:
             return None
         taken = self._state.taken(self._me, now, self._seconds)
         data = taken.model_dump_json().encode()
+        # Before it is written, so that no other thread sees it unheld; where it was not written, another thread may have this token.
+        self._mine = (self._path, taken.token)
+        _HELD.add(self._mine)
         if not self._storage.replace_if(self._path, self._raw, data):
             return None
         self._state, self._raw = taken, data
         return reason
+
+    def _held(self) -> bool | None:
+        """Whether the holder still works on it; None where that cannot be known from here."""
+        alive = _alive(self._state.holder, self._me)
+        if alive and self._state.holder and self._state.holder.process == self._me.process:
+            return (self._path, self.token) in _HELD
+        return alive
 
     def _load(self) -> None:
         self._raw = self._storage.read_bytes(self._path)
@@ -145,7 +159,7 @@ class Lease:
                 self._write(expires_at=datetime.now(UTC) + timedelta(seconds=self._seconds))
             except RunConflict:
                 return
-            except TransientError as error:
+            except (TransientError, StorageDenied) as error:
                 log.warning("could not renew the lease of %s: %s", self._table, error)
 
     def _taken_over(self) -> RunConflict:

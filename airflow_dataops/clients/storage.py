@@ -20,7 +20,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
-from airflow_dataops.core.errors import SpecError, StorageError
+from airflow_dataops.clients.storage_error import storage_error
+from airflow_dataops.core.errors import SpecError
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 TEMPORARY = ".tmp-"
@@ -49,7 +50,8 @@ class FileInfo:
 class Storage(Protocol):
     """A file system or object store. Paths are absolute, folders without a slash at the end.
 
-    Every method raises :class:`~airflow_dataops.core.errors.StorageError` where the store does not answer or refuses.
+    Every method raises :class:`~airflow_dataops.core.errors.StorageError` where the store does not answer or is full, and
+    :class:`~airflow_dataops.core.errors.StorageDenied` where it does not let this process in.
     """
 
     def read_bytes(self, path: str) -> bytes | None:
@@ -109,16 +111,15 @@ class Storage(Protocol):
 
 
 def _guarded(method: _Method) -> _Method:
-    """Turn an operating system's error into a :class:`StorageError` that names the path."""
+    """Turn an operating system's error into one of ours that names the path."""
 
     @wraps(method)
     def call(self: LocalStorage, path: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return method(self, path, *args, **kwargs)
         except OSError as error:
-            hint = "free some space, or point the lake at a larger volume" if error.errno == errno.ENOSPC else None
-            message = f"{method.__name__} of {path!r} failed: {error.strerror or error}"
-            raise StorageError(message, hint=hint, details={"path": path}) from error
+            what, said = f"{method.__name__} of {path!r}", error.strerror or str(error)
+            raise storage_error(what, error.errno, path=path, said=said) from error
 
     return cast(_Method, call)
 

@@ -8,6 +8,7 @@
     ├── InputError           the data is not what it was said to be (missing, empty, another schema)
     ├── GateFailed           the data was checked and found bad
     ├── PublishError         the table cannot take what was staged
+    ├── StorageDenied        the lake does not let this process read or write; somebody has to change that
     ├── MissingDependency    an extra is not installed
     └── TransientError       may pass on its own: the only branch that is worth a retry
         ├── RunConflict      another process holds the lease of the same run or table
@@ -85,6 +86,12 @@ class PublishError(DataOpsError):
     """The staged files cannot become part of the table."""
 
     default_code = "PUBLISH_REFUSED"
+
+
+class StorageDenied(DataOpsError):
+    """The lake does not let this process in: no permission, or mounted read-only. A retry would not help."""
+
+    default_code = "STORAGE_DENIED"
 
 
 class MissingDependency(DataOpsError):

@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_dataops.core.errors import DataOpsError, InputError, StorageError
+from airflow_dataops.clients.storage_error import error_number, spill_full, storage_error
+from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.sql.types import from_engine
+from airflow_dataops.engines.files import unreadable
 from airflow_dataops.engines.limits import Limits
+
+_SPILL = "dataops-duckdb-"
+_ODD_VALUE = "cast the column with on_error: quarantine or null, or put such rows aside with a rule of the gate"
+_PATH = re.compile(r'(?:file|directory|pattern) \\*"([^"\\]+)')
+_DAMAGED = re.compile(r'Failed to read file "([^"]+)": (.*)')
 
 
 class Session:
@@ -27,7 +36,7 @@ class Session:
 
         self.limits = limits
         os.makedirs(limits.spill_dir, exist_ok=True)
-        self._spill = tempfile.mkdtemp(prefix="dataops-duckdb-", dir=limits.spill_dir)
+        self._spill = tempfile.mkdtemp(prefix=_SPILL, dir=limits.spill_dir)
         config: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -35,6 +44,9 @@ class Session:
             "temp_directory": self._spill,
             # Order is no part of a table; keeping it costs memory with every large write.
             "preserve_insertion_order": False,
+            # Rows that each thread gathers before they are cut into partitions: those of one row group do. The default of four holds
+            # twice the memory of the whole job for the same files, and takes longer, since fresh memory costs time.
+            "partitioned_write_flush_threshold": 122_880,
         }
         if limits.memory_bytes is not None:
             config["memory_limit"] = f"{limits.memory_bytes // 2**20}MiB"
@@ -79,20 +91,25 @@ def translated() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
+        if "max_temp_directory_size" in str(error):
+            raise spill_full(_first_line(error)) from error
         raise DataOpsError(
             f"the work does not fit into the memory and spill space it was given: {_first_line(error)}",
             hint="raise resources.memory_bytes, point resources.spill_dir to a larger disk, or make the run's slice smaller",
             code="OUT_OF_MEMORY",
         ) from error
     except duckdb.IOException as error:
-        raise StorageError(_first_line(error)) from error
+        raise _io_error(str(error)) from error
     except duckdb.InvalidInputException as error:
+        damaged = _DAMAGED.search(str(error))
+        if damaged:
+            raise unreadable(damaged[1], damaged[2]) from error
         # What a strict cast raises in its query; everything else that DuckDB calls so is about the data too.
-        raise InputError(_first_line(error), code="VALUE_REFUSED") from error
+        raise InputError(_first_line(error), hint=_ODD_VALUE, code="VALUE_REFUSED") from error
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
         raise InputError(
             f"a value does not convert: {_first_line(error)}",
-            hint="cast the column with on_error: quarantine or null, or put such rows aside with a rule of the gate",
+            hint=_ODD_VALUE,
             code="VALUE_NOT_CONVERTIBLE",
         ) from error
 
@@ -132,6 +149,24 @@ def cast_sql(column: str, source: str, target: str) -> str:
     from airflow_dataops.core.sql.dialects import render
 
     return render(try_cast(exp.column(column, quoted=True), source, target), "duckdb")
+
+
+def _io_error(said: str) -> DataOpsError:
+    """DuckDB gives the system's error as text, sometimes inside of JSON, and the path in quotes."""
+    number, named = error_number(said), _PATH.search(said)
+    path = named[1] if named else None
+    if number == errno.ENOSPC and path and _SPILL in path:
+        return spill_full(f"no space left on device for {path}")
+    if path and (number == errno.ENOENT or "No files found" in said):
+        return InputError(
+            f"file {path} was there when the step began, and is gone",
+            hint="run it again once the delivery is complete",
+            code="SOURCE_CHANGED",
+            details={"file": path},
+        )
+    first = said.splitlines()[0]
+    what = f"reading or writing {path}" if path else "reading or writing a file"
+    return storage_error(what, number, path=path, said=None if number else first)
 
 
 def _first_line(error: Exception) -> str:

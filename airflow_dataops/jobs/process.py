@@ -28,9 +28,10 @@ from pydantic import ValidationError
 
 from airflow_dataops.clients import limits
 from airflow_dataops.clients.spill import private_folder
+from airflow_dataops.clients.storage_error import storage_error
 from airflow_dataops.core import fit
 from airflow_dataops.core import secrets as names
-from airflow_dataops.core.errors import DataOpsError, SpecError, StorageError
+from airflow_dataops.core.errors import DataOpsError, SpecError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.tables import JobResult, JobSpec
 from airflow_dataops.jobs import lifeline, streams
@@ -39,16 +40,8 @@ from airflow_dataops.jobs import secrets as secret_sources
 log = logging.getLogger("airflow_dataops.jobs")
 
 EXIT_OK, EXIT_FAILED, EXIT_TRANSIENT = 0, 1, 75
-_TERMINAL_OS_ERRORS = {
-    errno.ENOENT,
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EPERM,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EROFS,
-    errno.ENAMETOOLONG,
-}
+# What says that a path is not what the code takes it for: a fault of ours.
+_OUR_FAULTS = {errno.ENOENT, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 
 S = TypeVar("S", bound=JobSpec)
 S_contra = TypeVar("S_contra", bound=JobSpec, contravariant=True)
@@ -127,10 +120,8 @@ def as_error(raised: Exception) -> DataOpsError:
     log.error("unexpected %s", type(raised).__name__, exc_info=raised)
     if isinstance(raised, MemoryError):
         return out_of_memory(str(raised))
-    if isinstance(raised, OSError) and raised.errno not in _TERMINAL_OS_ERRORS:
-        full = raised.errno == errno.ENOSPC
-        hint = "a disk is full: free some space, or set resources.spill_dir to a larger one" if full else None
-        return StorageError(f"{type(raised).__name__}: {raised}", hint=hint)
+    if isinstance(raised, OSError) and raised.errno not in _OUR_FAULTS:
+        return storage_error(str(raised.filename or "an operation on a file"), raised.errno, said=str(raised))
     return DataOpsError(
         f"{type(raised).__name__}: {raised}",
         code="UNEXPECTED",

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_dataops.clients.lease import Lease, is_live, me
 from airflow_dataops.clients.storage import LocalStorage
-from airflow_dataops.core.errors import RunConflict
+from airflow_dataops.core.errors import RunConflict, StorageError
 from airflow_dataops.core.lease import LeaseState
 
 STORE = LocalStorage()
@@ -101,3 +101,23 @@ def test_a_lease_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "lease.json").write_text("{")
     with pytest.raises(RunConflict, match="not readable"), lease(tmp_path):
         pass
+
+
+class FullDisk(LocalStorage):
+    """Refuses every write once it is full."""
+
+    full = False
+
+    def replace_if(self, path: str, expected: bytes | None, data: bytes) -> bool:
+        if self.full:
+            raise StorageError("no space left on device", code="DISK_FULL")
+        return super().replace_if(path, expected, data)
+
+
+def test_a_lease_that_could_not_be_given_back_is_held_by_nobody(tmp_path: Path) -> None:
+    path, disk = f"{tmp_path}/lease.json", FullDisk()
+    with Lease(disk, path, table="/t", what="first"):
+        disk.full = True
+    disk.full = False
+    with Lease(disk, path, table="/t", what="second", wait_seconds=0) as second:
+        assert second.token == 2
