@@ -58,6 +58,7 @@ class FaultPoint(StrEnum):
     PUBLISH_STEP_DONE = "publish.step_done"  # the commit step has ended
     PUBLISH_CLEANED = "publish.cleaned"  # staging and old records are deleted
 
+    TABLE_INDEX_DROPPED = "table.index_dropped"  # an index that cannot be read is deleted
     TABLE_JOINED = "table.joined"  # new files are in the folder beside the old ones
     TABLE_LEFT = "table.left"  # one old file has left it
     TABLE_TAKEN_BACK = "table.taken_back"  # one new file has been taken out again
@@ -69,10 +70,14 @@ class FaultPoint(StrEnum):
 
     RECOVERY_BEGUN = "recovery.begun"  # a publish that was cut short has been found
     RECOVERY_DONE = "recovery.done"  # it is finished or taken back; the lease still points to it
+    RECOVERY_UNMARKED = "recovery.unmarked"  # the lease points to nothing any more
 
+    COMPACT_LEASED = "compact.leased"  # the table is ours to change
     COMPACT_WRITTEN = "compact.written"  # small files are written together, in staging
+    COMPACT_NOTED = "compact.noted"  # the commit record is written; nothing points to it
     COMPACT_MARKED = "compact.marked"  # the lease points to the record of it
     COMPACT_COMMITTED = "compact.committed"  # the table has the large files instead
+    COMPACT_INDEXED = "compact.indexed"  # what its files hold is remembered
     COMPACT_UNMARKED = "compact.unmarked"  # the lease points to nothing any more
 
     MAINTAIN_COMPACTED = "maintain.compacted"  # one table's files are put together

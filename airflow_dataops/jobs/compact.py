@@ -13,6 +13,7 @@ from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage
 from airflow_dataops.core.errors import StorageError
 from airflow_dataops.core.faults import FaultPoint, reached
+from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec, compacted_path, groups, together
 from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile, table_digest
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, WindowSlice
@@ -43,6 +44,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
     layout, path = layout_of(spec), table.target.path.rstrip("/")
     digest = table_digest(path)
     with Lease(storage, layout.lease(digest), table=path, what=f"upkeep {spec.run.key}") as lease:
+        reached(FaultPoint.COMPACT_LEASED)
         recovery.recover(storage, lease)
         state = delta.snapshot(path) if table.target.format == "delta" else None
         listed = _listed(storage, path, state)
@@ -64,10 +66,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
             run=spec.run, table=path, format=table.target.format, token=lease.token, add=adds, remove=sorted(gone),
             rows_written=0, rows_removed=0, manifest=layout.manifest, manifest_version="",
         )  # fmt: skip
-        pending = layout.pending_commit(lease.token)
-        write_document(pending, record)
-        lease.mark(pending)
-        reached(FaultPoint.COMPACT_MARKED)
+        pending = _put_in_force(lease, layout, record)
         _commit(storage, lease, record, state, window)
         reached(FaultPoint.COMPACT_COMMITTED)
         versions = {file.path: listed[file.path].version for file in files}
@@ -75,11 +74,22 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         staying = [file for file in files if file.path not in gone] + [add.file for add in adds]
         known = [(versions[file.path], file) for file in staying]
         write_index(layout.table_index(digest), table.target.format, columns, known, window, index)
+        reached(FaultPoint.COMPACT_INDEXED)
         recovery.finish(storage, pending, record)
         lease.mark(None)
         reached(FaultPoint.COMPACT_UNMARKED)
         storage.delete_tree(f"{layout.staging}/compacted")
     return result
+
+
+def _put_in_force(lease: Lease, layout: RunLayout, record: CommitRecord) -> str:
+    """Write the record and let the lease point to it; returns its path."""
+    pending = layout.pending_commit(lease.token)
+    write_document(pending, record)
+    reached(FaultPoint.COMPACT_NOTED)
+    lease.mark(pending)
+    reached(FaultPoint.COMPACT_MARKED)
+    return pending
 
 
 def _commit(
@@ -89,6 +99,7 @@ def _commit(
         parquet_table.roll_forward(storage, record, parquet_table.places(storage, record))
         return
     storage.copy_all([(add.source, f"{record.table}/{add.file.path}") for add in record.add])
+    reached(FaultPoint.TABLE_JOINED)
     lease.check()
     adds = [add.file for add in record.add]
     delta.commit(

@@ -34,6 +34,7 @@ def recover(storage: Storage, lease: Lease) -> None:
             _recover_parquet(storage, lease.pending, record)
         reached(FaultPoint.RECOVERY_DONE)
     lease.mark(None)
+    reached(FaultPoint.RECOVERY_UNMARKED)
 
 
 def finish(storage: Storage, path: str, record: CommitRecord) -> CommitRecord:

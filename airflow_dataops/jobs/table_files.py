@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from airflow_dataops.clients.storage import Storage
 from airflow_dataops.core.errors import StorageError
+from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.refine.publish import Moments, TableFile
 from airflow_dataops.core.sql.casts import try_cast
@@ -66,6 +67,7 @@ def read_index(storage: Storage, path: str) -> TableIndex | None:
         if error.code != "RECORD_UNREADABLE":
             raise
         storage.delete(path)
+        reached(FaultPoint.TABLE_INDEX_DROPPED)
         return None
 
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lake holds, in a form that can be compared: the table, the bad rows, and the numbers on record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Rows = tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A lake as a user sees it.
+
+    Attributes:
+        table: Rows of the silver table, sorted.
+        bad: Run key/file -> its bad rows, sorted.
+        counts: What the steps of the run have on record of rows and verdicts.
+    """
+
+    table: Rows
+    bad: dict[str, Rows]
+    counts: dict[str, Any]
+
+
+def read_parquet_table(path: str) -> Rows:
+    """Read a parquet table as DuckDB does: a glob over its folder."""
+    import duckdb
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        relation = f"read_parquet('{path}/**/*.parquet', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
+        return _rows(connection.sql(f"SELECT * FROM {relation}"))
+
+
+def read_delta_table(path: str) -> Rows:
+    """Read a Delta table as delta-rs does."""
+    from deltalake import DeltaTable
+
+    found = DeltaTable(path).to_pyarrow_table()
+    names = sorted(found.column_names)
+    return _sorted([tuple(row[name] for name in names) for row in found.to_pylist()])
+
+
+def read_delta_files(path: str) -> Rows:
+    """Read the files of a Delta table's newest version with DuckDB."""
+    import duckdb
+    from deltalake import DeltaTable
+
+    files = [uri.removeprefix("file://") for uri in DeltaTable(path).file_uris()]
+    if not files:
+        return ()
+    with duckdb.connect(config={"threads": 1}) as connection:
+        relation = f"read_parquet({files}, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
+        return _rows(connection.sql(f"SELECT * FROM {relation}"))
+
+
+def read_table(path: str, table_format: str) -> Rows:
+    """Read a table; of Delta both ways, which must agree."""
+    if table_format == "parquet":
+        return read_parquet_table(path)
+    rows = read_delta_table(path)
+    assert read_delta_files(path) == rows
+    return rows
+
+
+def digest(rows: Rows) -> str:
+    """Return a name for the content of a table."""
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def read_quarantine(root: Path) -> dict[str, Rows]:
+    """Return the committed bad rows by run and file."""
+    import pyarrow.parquet as pq
+
+    found = {}
+    for path in sorted(root.rglob("*.parquet")):
+        table = pq.read_table(path, partitioning=None)
+        names = sorted(table.column_names)
+        found[f"{path.parent.name}/{path.name}"] = _sorted(
+            [tuple(repr(row[name]) for name in names) for row in table.to_pylist()]
+        )
+    return found
+
+
+def read_counts(record: Path) -> dict[str, Any]:
+    """Return what the steps of a run and its report say of rows and verdicts."""
+    counts: dict[str, Any] = {}
+    for path in sorted(record.glob("steps/*.result.json")):
+        document = json.loads(path.read_text())
+        rules = [
+            [rule["id"], rule["evaluated"], rule["unexpected"], rule["passed"]] for rule in document.get("rules", [])
+        ]
+        nulls = [[column["name"], column["rows"], column["nulls"]] for column in document.get("columns", [])]
+        kept = {
+            name: document.get(name) for name in ("status", "error", "verdict", "rows", "rows_removed", "compacted")
+        }
+        counts[path.name] = {**kept, "rules": rules, "nulls": nulls}
+    result = record / "result.json"
+    if result.exists():
+        document = json.loads(result.read_text())
+        counts["result.json"] = {name: document[name] for name in ("verdict", "reasons", "rows", "published")}
+        counts["result.json"]["steps"] = [step["task"] for step in document["steps"]]
+        assert (record / "report.html").read_text().rstrip().endswith("</html>")
+    return counts
+
+
+def _rows(relation: Any) -> Rows:
+    names = sorted(relation.columns)
+    return _sorted(relation.project(", ".join(f'"{name}"' for name in names)).fetchall())
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> Rows:
+    return tuple(sorted(rows, key=repr))
