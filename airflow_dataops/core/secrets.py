@@ -14,6 +14,8 @@ from airflow_dataops.core.errors import SpecError, did_you_mean
 CONNECTION_FIELDS = ("host", "login", "password", "port", "schema", "extra", "uri")
 _NAME = re.compile(r"^(env|var):(?P<name>[A-Za-z_][\w.-]*)$|^conn:(?P<conn>[\w-]+)(?:\.(?P<field>[\w.-]+))?$")
 _SHORTEST_HIDDEN = 4
+# The piece of a query that DuckDB puts under its error; it begins and ends anywhere, in the middle of a secret too.
+_EXCERPT = re.compile(r"^(\s*LINE \d+:).*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,25 @@ def missing(name: str, where: str) -> SpecError:
 
 
 def hide(text: str, values: Iterable[str]) -> str:
-    """Replace every secret value in ``text`` by ``***``; values under four characters would hide half of any text and stay."""
-    for value in sorted({v for v in values if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+    """Replace every secret value in ``text`` by ``***``; values under four characters would hide half of any text and stay.
+
+    A value is found as it is and as SQL, JSON and Python write it between quotes. Where there are secrets, an engine's excerpt of a query
+    (``LINE 1: …``) is left out: it may show half of one.
+    """
+    known = {value for value in values if len(value) >= _SHORTEST_HIDDEN}
+    if not known:
+        return text
+    for form in sorted({form for value in known for form in _forms(value)}, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return _EXCERPT.sub(r"\1 ***", text)
+
+
+def _forms(value: str) -> Iterable[str]:
+    yield value
+    yield value.replace("'", "''")
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield repr(value)[1:-1]
 
 
 def hide_in(document: Any, values: Iterable[str]) -> Any:

@@ -71,6 +71,28 @@ def test_the_longest_secret_is_hidden_first() -> None:
     assert hide("abcdef abcd", ["abcd", "abcdef"]) == "*** ***"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        """SELECT sha256('it''s "é" \\ so'||x)""",
+        r"""{"salt": "it's \"\u00e9\" \\ so"}""",
+        r"""{"salt": "it's \"é\" \\ so"}""",
+        repr({"salt": 'it\'s "é" \\ so'}),
+    ],
+)
+def test_a_secret_is_hidden_as_languages_write_it(written: str) -> None:
+    left = hide(written, ['it\'s "é" \\ so'])
+    assert "***" in left
+    assert "so" not in left
+
+
+def test_an_engines_excerpt_of_a_query_is_left_out_where_there_are_secrets() -> None:
+    said = "Binder Error: no such column\n\nLINE 1: ...-of-a-salt' || tail), nothing FROM t\n                ^"
+    assert "of-a-salt" not in hide(said, ["first-half-of-a-salt"])
+    assert "Binder Error: no such column" in hide(said, ["first-half-of-a-salt"])
+    assert hide(said, []) == said
+
+
 def test_secrets_are_hidden_at_any_depth() -> None:
     assert hide_in({"a": ["secret1", 2, {"b": "x secret1"}]}, ["secret1"]) == {"a": ["***", 2, {"b": "x ***"}]}
 
