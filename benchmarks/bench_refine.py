@@ -1,136 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refining against hand-written DuckDB `COPY (SELECT …)` over the same files: casts, filters, a derived column, a mask, dedup.
+"""Bronze to silver against SQL by hand: two casts, two filters, a derived column, a mask, duplicates, three partitions, published.
 
-    python benchmarks/bench_refine.py [--rows 3000000] [--rounds 3] [--smoke]
+    python benchmarks/bench_refine.py [--rows 20000000] [--rounds 3] [--format parquet|delta] [--linear] [--smoke]
 
-By hand is what a person would write: one statement, with QUALIFY for the duplicates. It neither counts rows by cause, nor breaks ties,
-nor says which value did not cast, nor counts nulls, nor makes the files durable. Rounds are interleaved, each side with a new
-connection; the medians of wall and processor seconds and their ratios are printed. Both sides must write the same number of rows.
+Ours is the refine job and the publish job, each a process as an operator starts it, with default limits; by hand is floor_refine.py. The
+tables must be equal, row for row (their number, and a sum over the hashes of all values). ``--linear`` prints the cost a row.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import os
+import json
 import shutil
-import statistics
+import subprocess
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import duckdb
+from sides import MB, Side, Taken, compare, job, linear, script
+from tables import FILES, cached, size_of
 
-from airflow_dataops.core.refine.spec import CleanSpec, DedupSpec, RefineSpec
-from airflow_dataops.core.run import RunContext
-from airflow_dataops.core.tables import FullSlice, MaskSpec, Resources, SecretRef, SourceSpec, TargetSpec
-from airflow_dataops.jobs.refine import run
-
-FILES = 6
+SMALL = 500_000  # rows of tables of 10 MB
 
 
-def generate(folder: str, rows: int) -> None:
-    """Write the source: one row in 40 lacks a time, one key in 100 occurs twice."""
-    os.makedirs(folder)
-    for number in range(FILES):
-        duckdb.sql(f"""COPY (SELECT
-            CASE WHEN i % 100 = 99 THEN i - 1 ELSE i END::BIGINT AS order_id,
-            ['EU', 'US', 'APAC'][1 + (hash(i) % 3)::INT] AS region,
-            'user' || (hash(i * 3) % 100000) || '@example.com' AS email,
-            strftime(TIMESTAMP '2024-01-01' + to_seconds((hash(i * 5) % 31536000)::BIGINT), '%Y-%m-%dT%H:%M:%SZ') AS ordered_at,
-            CASE WHEN hash(i * 7) % 40 = 0 THEN NULL ELSE (hash(i * 7) % 2400)::DOUBLE END AS dep_time,
-            (hash(i * 11) % 100000) / 100.0::DOUBLE AS amount,
-            (1 + hash(i * 13) % 9)::INT AS quantity,
-            'note ' || (hash(i * 17) % 100000) AS note,
-            (hash(i * 19) % 1000)::DOUBLE AS score
-            FROM range({rows * number // FILES}, {rows * (number + 1) // FILES}) AS t(i))
-            TO '{folder}/{number}.parquet' (FORMAT parquet, COMPRESSION zstd)""")
+def refine(source: str, folder: str, fmt: str, *, dedup: bool) -> Side:
+    """Return our side: clean and stage, then publish."""
+    lake = f"{folder}/lake"
+    target = {"path": f"{lake}/silver", "format": fmt, "partition_by": ["region"]}
+    common = {"lake": lake, "run": {"pipeline": "bench", "key": "one"}, "slice": {"kind": "full"}, "target": target}
+    clean: dict[str, Any] = {
+        "cast": {"ordered_at": "timestamp", "dep_time": "integer"},
+        "drop_nulls": ["dep_time"],
+        "keep_if": ["amount > 1"],
+        "derive": {"price": "amount / quantity"},
+    }
+    if dedup:
+        clean["dedup"] = {"keys": ["order_id"], "order_by": ["ordered_at"]}
+    masks = {"email": {"kind": "sha256", "salt": {"secret": "env:SALT"}}}
+    specs = {
+        "refine": {**common, "task": "refine", "source": {"path": source}, "clean": clean, "masks": masks},
+        "publish": {**common, "task": "publish"},
+    }
+    files = {stem: f"{folder}/{stem}-{fmt}-{dedup}-{source.rpartition('-')[2]}.json" for stem in specs}
+    for stem, spec in specs.items():
+        with open(files[stem], "w", encoding="utf-8") as out:
+            json.dump(spec, out)
+    commands = [job(stem, file) for stem, file in files.items()]
+    return Side(commands, partial(shutil.rmtree, lake, ignore_errors=True), {"SALT": "pepper"})
 
 
-def by_hand(source: str, target: str, threads: int, *, dedup: bool) -> int:
-    """Do the work in one statement; returns the rows written."""
-    shutil.rmtree(target, ignore_errors=True)
-    last = "QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY ordered_at DESC) = 1" if dedup else ""
-    with duckdb.connect(config={"threads": threads, "preserve_insertion_order": False}) as connection:
-        connection.execute(f"""COPY (SELECT order_id, region, sha256('pepper' || email) AS email,
-            CAST(ordered_at AS TIMESTAMP) AS ordered_at, CAST(dep_time AS INTEGER) AS dep_time, amount, quantity, note, score,
-            amount / quantity AS price
-            FROM read_parquet('{source}/*.parquet')
-            WHERE dep_time IS NOT NULL AND amount > 1 {last})
-            TO '{target}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (region))""")
-        row = connection.execute(f"SELECT count(*) FROM '{target}/**/*.parquet'").fetchone()
-    return int(row[0]) if row else 0
+def by_hand(source: str, folder: str, fmt: str, *, dedup: bool) -> Side:
+    """Return the floor."""
+    command = script("floor_refine.py", source, f"{folder}/by_hand", fmt, "dedup" if dedup else "plain")
+    return Side([command], lambda: None, {})
 
 
-def refine(source: str, lake: str, threads: int, *, dedup: bool) -> tuple[int, dict[str, float]]:
-    """Run the job without the start of a process; returns the rows written and the seconds of its steps."""
-    clean = CleanSpec(
-        cast={"ordered_at": "timestamp", "dep_time": "integer"},
-        drop_nulls=["dep_time"],
-        keep_if=["amount > 1"],
-        derive={"price": "amount / quantity"},
-        dedup=DedupSpec(keys=["order_id"], order_by=["ordered_at"]) if dedup else None,
-    )
-    spec = RefineSpec(
-        task="refine",
-        lake=lake,
-        run=RunContext(pipeline="bench", key="one"),
-        resources=Resources(threads=threads),
-        source=SourceSpec(path=source),
-        slice=FullSlice(),
-        clean=clean,
-        masks={"email": MaskSpec(kind="sha256", salt=SecretRef(secret="env:SALT"))},
-        target=TargetSpec(path=f"{lake}/silver", partition_by=["region"]),
-    )
-    result = run(spec, secrets={"env:SALT": "pepper"}, progress=lambda _line: None)
-    return result.rows.written, result.seconds
+def same_table(folder: str, fmt: str) -> Callable[[Taken, Taken], None]:
+    """Return the test that both sides have made the same table; the first round is looked at in whole, all for their rows."""
+    seen: list[dict[str, str]] = []
 
+    def agree(ours: Taken, floor: Taken) -> None:
+        del floor
+        if not seen:
+            tables = (f"{folder}/lake/silver", f"{folder}/by_hand")
+            found = [json.loads(subprocess.check_output(script("floor_refine.py", t, "checksum", fmt))) for t in tables]
+            if found[0] != found[1]:
+                raise SystemExit(f"the two sides disagree: {found[0]} and {found[1]}")
+            seen.append(found[0])
+        written = ours.printed[-1]["rows"]["written"]
+        if str(written) != seen[0]["rows"]:
+            raise SystemExit(f"{written} rows in this round, {seen[0]['rows']} in the first")
 
-def timed(work: Callable[..., Any], *args: Any, **named: Any) -> tuple[float, float, Any]:
-    """Return the wall and processor seconds of a call, and what it returned."""
-    gc.collect()
-    wall, busy = time.perf_counter(), time.process_time()
-    result = work(*args, **named)
-    return time.perf_counter() - wall, time.process_time() - busy, result
-
-
-def compare(source: str, lake: str, threads: int, rounds: int, *, dedup: bool) -> None:
-    """Run both sides in turn, check that they agree, and print their medians."""
-    ours: list[tuple[float, float]] = []
-    floor: list[tuple[float, float]] = []
-    steps: dict[str, float] = {}
-    for number in range(rounds + 1):
-        wall, busy, rows = timed(by_hand, source, f"{lake}/by_hand", threads, dedup=dedup)
-        our_wall, our_busy, (written, steps) = timed(refine, source, lake, threads, dedup=dedup)
-        if rows != written:
-            raise SystemExit(f"the two sides disagree: {rows} rows by hand, {written} refined")
-        if number:  # the first round warms the files' pages and the imports
-            floor.append((wall, busy))
-            ours.append((our_wall, our_busy))
-    for place, name in enumerate(("wall", "cpu")):
-        mine, theirs = (statistics.median(pair[place] for pair in side) for side in (ours, floor))
-        label = "dedup" if dedup else "plain"
-        print(f"{label:6} {name:4} refine {mine:.2f} s, by hand {theirs:.2f} s, ratio {mine / theirs:.2f}")
-    print("       " + ", ".join(f"{name} {taken:.2f}" for name, taken in steps.items()))
+    return agree
 
 
 def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=3_000_000)
+    parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--format", choices=("parquet", "delta"), help="only this one")
+    parser.add_argument("--plain", action="store_true", help="without looking for duplicates, too")
+    parser.add_argument("--linear", action="store_true", help="the cost a row for several sizes")
     parser.add_argument("--smoke", action="store_true", help="one small round")
     arguments = parser.parse_args()
-    rows, rounds = (30_000, 1) if arguments.smoke else (arguments.rows, arguments.rounds)
-    with tempfile.TemporaryDirectory(prefix="bench-refine-") as lake:
-        source = f"{lake}/bronze"
-        generate(source, rows)
-        size = sum(os.path.getsize(f"{source}/{name}") for name in os.listdir(source))
-        print(f"{rows} rows in {FILES} files, {size / 2**20:.0f} MB, {arguments.threads} threads")
-        for dedup in (False, True):
-            compare(source, lake, arguments.threads, rounds, dedup=dedup)
+    rows, rounds = (30_000, 0) if arguments.smoke else (arguments.rows, arguments.rounds)
+    formats = [arguments.format] if arguments.format else ["parquet", "delta"]
+    with tempfile.TemporaryDirectory(prefix="bench-refine-") as folder:
+        for size in dict.fromkeys((min(SMALL, rows), rows)):
+            source = cached("orders", size)
+            print(f"{size:,} rows in {FILES} files, {size_of(source) / MB:.0f} MB")
+            for fmt in formats:
+                for dedup in (False, True) if arguments.plain else (True,):
+                    sides = [side(source, folder, fmt, dedup=dedup) for side in (refine, by_hand)]
+                    label = f"{fmt}: clean, {'dedup, ' if dedup else ''}mask, write, publish"
+                    compare(label, *sides, rounds, same_table(folder, fmt), "" if size < rows else "1.3x")
+        if arguments.linear:
+            for fmt in formats:
+                sizes = [rows // 8, rows // 4, rows // 2, rows]
+                side_of = lambda n, fmt=fmt: refine(cached("orders", n), folder, fmt, dedup=True)  # noqa: E731
+                linear(f"{fmt}: clean, dedup, mask, write, publish", sizes, side_of, rounds)
 
 
 if __name__ == "__main__":
