@@ -12,11 +12,13 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import wraps
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
@@ -211,14 +213,16 @@ class LocalStorage:
         return self._walk(folder, temporary=True)
 
     def _walk(self, folder: str, *, temporary: bool) -> list[FileInfo]:
-        found = []
-        for parent, folders, files in os.walk(folder, onerror=_unless_gone):
-            folders[:] = [name for name in folders if name != _LOCKS]
-            for name in files:
-                known = self.info(os.path.join(parent, name)) if name.startswith(TEMPORARY) is temporary else None
-                if known:
-                    found.append(known)
-        return sorted(found, key=lambda info: info.path)
+        found: list[FileInfo] = []
+        folders = [folder]
+        while folders:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders += [entry.path] if entry.name != _LOCKS else []
+                    elif entry.name.startswith(TEMPORARY) is temporary:
+                        found += _file_of(entry)
+        return sorted(found, key=attrgetter("path"))
 
     @_guarded
     def info(self, path: str) -> FileInfo | None:
@@ -227,9 +231,7 @@ class LocalStorage:
             status = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        if not os.path.isfile(path):
-            return None
-        return FileInfo(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}", status.st_mtime)
+        return _file_info(path, status) if stat.S_ISREG(status.st_mode) else None
 
     @_guarded
     def names(self, folder: str) -> list[str]:
@@ -317,6 +319,23 @@ def sync(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _file_of(entry: os.DirEntry[str]) -> list[FileInfo]:
+    """Return a regular file; nothing for another thing, or what has gone in the meantime. A link that leads nowhere has no byte."""
+    try:
+        status = entry.stat()
+    except OSError as error:
+        if entry.is_symlink():
+            return [FileInfo(entry.path, 0, "leads nowhere", 0.0)]
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return []
+        raise
+    return [_file_info(entry.path, status)] if stat.S_ISREG(status.st_mode) else []
+
+
+def _file_info(path: str, status: os.stat_result) -> FileInfo:
+    return FileInfo(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}", status.st_mtime)
 
 
 def _unless_gone(error: BaseException) -> None:

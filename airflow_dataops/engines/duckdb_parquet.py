@@ -48,8 +48,9 @@ def scan(
     shapes = _shapes(session, files)
     own = _agreed(session, shapes)
     mine = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in own]
-    if mine and not keep:
-        raise _reserved(files[0], mine[0])
+    taken = [*([] if keep else mine), *(name for name in own if name.lower() == _ROW)]
+    if taken:
+        raise _reserved(files[0], taken[0])
     options = [f"union_by_name = {str(len(shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}", NAN]
     if not mine:
         options += [f"filename = {text(SOURCE_FILE)}", "file_row_number = true"]
@@ -138,12 +139,20 @@ def _first_broken(session: Session, files: Sequence[str], error: InputError) -> 
 
 
 def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
-    """Return column -> canonical type; a column may be missing in a file, but its type is the same in all."""
+    """Return column -> canonical type; a column may be missing in a file, but its type is the same in all.
+
+    Names that differ in case only are one column, as they are for every engine that reads the table.
+    """
+    spelled: dict[str, str] = {}
     seen: dict[str, tuple[str, str]] = {}
     for path in shapes:
-        for name, kind in session.types(f"SELECT * FROM read_parquet({text(path)}, hive_partitioning = false)").items():
+        _refuse_twice(session, path)
+        for found, kind in session.types(
+            f"SELECT * FROM read_parquet({text(path)}, hive_partitioning = false)"
+        ).items():
             if kind.strip('"') == "NULL":
                 continue
+            name = spelled.setdefault(found.lower(), found)
             known, where = seen.setdefault(name, (from_engine(kind, "duckdb"), path))
             if known != from_engine(kind, "duckdb"):
                 raise InputError(
@@ -153,6 +162,22 @@ def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
                     details={"column": name, "files": [where, path]},
                 )
     return {name: kind for name, (kind, _) in seen.items()}
+
+
+def _refuse_twice(session: Session, path: str) -> None:
+    """DuckDB would give the second of two names that differ in case only another name, and nobody would know why."""
+    rows = session.run(f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({text(path)})")
+    names: dict[str, str] = {}
+    inside = 0
+    for name, children in rows[1:]:
+        if not inside and names.setdefault(name.lower(), name) != name:
+            raise InputError(
+                f"{path} has two columns whose names differ in case only: {names[name.lower()]!r} and {name!r}",
+                hint="rename one of them in the source",
+                code="SOURCE_SCHEMA",
+                details={"file": path, "columns": [names[name.lower()], name]},
+            )
+        inside = max(inside - 1, 0) + children
 
 
 def _known_partitions(example: str, names: list[str]) -> None:

@@ -35,7 +35,7 @@ def source_files(storage: Storage, path: str) -> list[FileInfo]:
         raise missing(storage, path)
     for info in found:
         if info.size == 0:
-            raise unreadable(info.path, "it is empty (0 bytes)")
+            raise unreadable(info.path, "it is empty (0 bytes), or a link that leads nowhere")
     return sorted({info.path: info for info in found}.values(), key=lambda info: info.path)
 
 
@@ -123,6 +123,8 @@ def missing(storage: Storage, path: str, what: str = "no file matches") -> Input
         folder, _, wanted = folder.rpartition("/")
     names = storage.names(folder or "/")
     close = get_close_matches(wanted, [name.rstrip("/") for name in names], n=1, cutoff=0.6)
+    if f"{wanted}/" in names:  # the folder is there, and no data in it
+        close = []
     hint = (
         f"did you mean {folder}/{close[0]!s}?" if close else "check source.path, or whether the data has been delivered"
     )

@@ -51,7 +51,7 @@ def run(spec: GateSpec, *, secrets: Mapping[str, str] | None = None, progress: P
         with timer("open", FaultPoint.GATE_OPENED):
             tell(f"opening {spec.source.path if spec.source else 'the staged table'}")
             table = open_table(engine, spec)
-            raise_problems(check_columns(rules, table.columns))
+            _check_columns(spec, rules, table.columns)
             end = spec.run.interval_end
             context = Context(table.columns, end.astimezone(UTC) if end else None)
             plan = build_plan(rules, context, slice_test=slice_test(spec, table.columns))
@@ -164,6 +164,16 @@ def _rules(spec: GateSpec) -> list[Rule]:
             code="GATE_WITHOUT_RULES",
         )
     return parsed.rules
+
+
+def _check_columns(spec: GateSpec, rules: list[Rule], columns: Mapping[str, str]) -> None:
+    """A rule that does not fit the table: is it the rule's fault or the delivery's? Both are named."""
+    try:
+        raise_problems(check_columns(rules, columns))
+    except SpecError as error:
+        table = spec.source.path if spec.source else "the staged table"
+        hint = error.hint or "mend the rule, or deliver the columns that it was written for"
+        raise SpecError(f"{table}: {error.message}", hint=hint, code=error.code, details=error.details) from None
 
 
 def _with_decode(spec: GateSpec, gate: _Gate, found: list[RuleOutcome]) -> list[RuleOutcome]:
