@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,8 +18,11 @@ from airflow_dataops.core.errors import InputError, PublishError, StorageError, 
 from airflow_dataops.core.refine.publish import TableFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable, Schema
     from deltalake.transaction import AddAction, CommitProperties
+
+_LOG_ENTRY = re.compile(r"\d{20}\.(json|checkpoint\..*)|_last_checkpoint")
 
 
 class CommitConflict(TransientError):
@@ -64,10 +70,12 @@ class DeltaSnapshot:
 
 
 def exists(path: str) -> bool:
-    """True where a Delta table lies at ``path``."""
-    from deltalake import DeltaTable
-
-    return bool(DeltaTable.is_deltatable(path))
+    """True where a Delta table lies at ``path``: a folder whose log has an entry, or a checkpoint."""
+    try:
+        with os.scandir(f"{path}/_delta_log") as entries:
+            return any(_LOG_ENTRY.fullmatch(entry.name) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def snapshot(path: str) -> DeltaSnapshot:
@@ -77,29 +85,32 @@ def snapshot(path: str) -> DeltaSnapshot:
         InputError: It cannot be read (``SOURCE_UNREADABLE``), or needs a feature that is not supported (``DELTA_FEATURE``).
     """
     import pyarrow as pa
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
 
-    try:
-        table = DeltaTable(path)
-        _refuse_deletion_vectors(table, path)
-        actions = pa.table(table.get_add_actions(flatten=False)).to_pylist()
+    with _readable(path):
+        table = _load(path)
+        actions = pa.table(table.get_add_actions(flatten=False))
         partition_by = tuple(table.metadata().partition_columns)
         schema = pa.schema(cast(Any, table.schema().to_arrow()))
-    except DeltaError as error:
-        raise InputError(
-            f"Delta table {path!r} cannot be read: {error}",
-            hint="check its _delta_log, or the features it needs",
-            code="SOURCE_UNREADABLE",
-        ) from error
-    if any("://" in action["path"] for action in actions):
+    files = _files(actions, partition_by)
+    if any("://" in file.path for file in files):
         raise InputError(
             f"Delta table {path!r} is a shallow clone: its files lie in another table",
             code="DELTA_FEATURE",
             hint="clone it deeply",
         )
-    files = tuple(sorted((_file(action, partition_by) for action in actions), key=lambda file: file.path))
     return DeltaSnapshot(table, path, table.version(), files, partition_by, schema)
+
+
+def schema(path: str) -> Any:
+    """Return the Arrow schema of a table's newest version, partition columns included.
+
+    Raises:
+        InputError: As :func:`snapshot`.
+    """
+    import pyarrow as pa
+
+    with _readable(path):
+        return pa.schema(cast(Any, _load(path).schema().to_arrow()))
 
 
 def create(
@@ -265,6 +276,28 @@ def _spell_zoned(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def _load(path: str) -> DeltaTable:
+    from deltalake import DeltaTable
+
+    table = DeltaTable(path)
+    _refuse_deletion_vectors(table, path)
+    return table
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except DeltaError as error:
+        raise InputError(
+            f"Delta table {path!r} cannot be read: {error}",
+            hint="check its _delta_log, or the features it needs",
+            code="SOURCE_UNREADABLE",
+        ) from error
+
+
 def _delta_schema(schema: Any) -> Schema:
     from deltalake import Schema
 
@@ -311,14 +344,18 @@ def partition_text(value: Any) -> str | None:
     return str(value)
 
 
-def _file(action: dict[str, Any], partition_by: tuple[str, ...]) -> DeltaFile:
-    values = action.get("partition") or action.get("partition_values") or {}
-    return DeltaFile(
-        path=unquote(action["path"]),
-        size=action["size_bytes"],
-        rows=action.get("num_records"),
-        partition={name: partition_text(values.get(name)) for name in partition_by},
+def _files(actions: pa.Table, partition_by: tuple[str, ...]) -> tuple[DeltaFile, ...]:
+    """Return the files of a version, sorted by path. The log's bounds of every column are not turned into Python."""
+    count = actions.num_rows
+    paths, sizes = (cast(list[Any], actions.column(name).to_pylist()) for name in ("path", "size_bytes"))
+    rows = actions.column("num_records").to_pylist() if "num_records" in actions.column_names else [None] * count
+    held = next((name for name in ("partition", "partition_values") if name in actions.column_names), None)
+    values = actions.column(held).to_pylist() if held and partition_by else [{}] * count
+    found = (
+        DeltaFile(unquote(path), size, known, {name: partition_text((texts or {}).get(name)) for name in partition_by})
+        for path, size, known, texts in zip(paths, sizes, rows, values, strict=True)
     )
+    return tuple(sorted(found, key=lambda file: file.path))
 
 
 def _refuse_deletion_vectors(table: DeltaTable, path: str) -> None:

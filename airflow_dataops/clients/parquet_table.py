@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import unquote
 
 from airflow_dataops.clients.storage import FileInfo, Storage
@@ -13,21 +14,53 @@ from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.publish import NULL_PARTITION, CommitRecord, Place
 
 log = logging.getLogger(__name__)
+Wanted = Callable[[str, str | None], bool]
 
 
-def table_files(storage: Storage, table: str) -> dict[str, FileInfo]:
-    """Return path relative to the table -> file, for all files that a reader of the folder would read."""
+def table_files(storage: Storage, table: str, wanted: Wanted | None = None) -> dict[str, FileInfo]:
+    """Return path relative to the table -> file, for all files that a reader of the folder would read.
+
+    Args:
+        storage: Where it lies.
+        table: Folder of the table.
+        wanted: Test of a partition column and its value (None for null); folders that fail it are not listed, however many there are.
+    """
+    if wanted is not None:
+        paths = _paths(storage, table, wanted)
+        return {path: info for path in paths if (info := storage.info(f"{table}/{path}")) is not None}
     found = {info.path[len(table) + 1 :]: info for info in storage.find(table)}
-    return {
-        path: info
-        for path, info in found.items()
-        if path.endswith(".parquet") and not any(part[0] in "._" and "=" not in part for part in path.split("/"))
-    }
+    return {path: info for path, info in found.items() if path.endswith(".parquet") and _shown(path)}
+
+
+def any_file(storage: Storage, table: str) -> str | None:
+    """Return the path, relative to the table, of one of its files; None where it has none."""
+    return next(_paths(storage, table, lambda _name, _value: True), None)
 
 
 def partition_of(path: str) -> dict[str, str | None]:
     """Return the partition values that stand in a path relative to a table."""
-    parts = [part.partition("=") for part in path.split("/")[:-1] if "=" in part]
+    return dict(_partition_of_folder(path.rpartition("/")[0]))
+
+
+def _paths(storage: Storage, table: str, wanted: Wanted, folder: str = "") -> Iterator[str]:
+    for name in storage.names(f"{table}/{folder}".rstrip("/")):
+        path = f"{folder}{name}"
+        if not _shown(name):
+            continue
+        if name.endswith("/"):
+            if all(wanted(*pair) for pair in _partition_of_folder(name).items()):
+                yield from _paths(storage, table, wanted, path)
+        elif name.endswith(".parquet"):
+            yield path
+
+
+def _shown(path: str) -> bool:
+    return not any(part[0] in "._" and "=" not in part for part in path.rstrip("/").split("/"))
+
+
+@lru_cache(4096)
+def _partition_of_folder(folder: str) -> dict[str, str | None]:
+    parts = [part.partition("=") for part in folder.rstrip("/").split("/") if "=" in part]
     return {unquote(name): None if value == NULL_PARTITION else unquote(value) for name, _, value in parts}
 
 

@@ -19,7 +19,7 @@ from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, WindowSlice
 from airflow_dataops.engines.base import Engine
 from airflow_dataops.jobs import recovery
-from airflow_dataops.jobs.engines import engine_for
+from airflow_dataops.jobs.engines import engine_on_demand
 from airflow_dataops.jobs.records import layout_of, write_document
 from airflow_dataops.jobs.table_files import Listed, measured, read_index, write_index
 
@@ -51,7 +51,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         index = read_index(storage, layout.table_index(digest))
         columns = arrow.columns_of(state.schema) if state else dict(index.columns) if index else {}
         window = table.slice.column if isinstance(table.slice, WindowSlice) else None
-        with engine_for(spec) as engine:
+        with engine_on_demand(spec) as engine:
             files = measured(engine, path, listed, index, window, columns)
             found = groups(files, table, small=spec.small_file_bytes, target=spec.target_file_bytes)
             result = Compacted(sum(map(len, found)), len(found))
@@ -71,9 +71,8 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         reached(FaultPoint.COMPACT_COMMITTED)
         versions = {file.path: listed[file.path].version for file in files}
         versions |= {add.file.path: str(add.file.bytes) if state else add.version for add in adds}
-        staying = [file for file in files if file.path not in gone] + [add.file for add in adds]
-        known = [(versions[file.path], file) for file in staying]
-        write_index(layout.table_index(digest), table.target.format, columns, known, window, index)
+        known = [(versions[file.path], file) for file in [*files, *(add.file for add in adds)] if file.path not in gone]
+        write_index(layout.table_index(digest), table.target.format, columns, known, window, index, staying={})
         reached(FaultPoint.COMPACT_INDEXED)
         recovery.finish(storage, pending, record)
         lease.mark(None)

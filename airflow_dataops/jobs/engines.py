@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
 from airflow_dataops.core.tables import JobSpec
 from airflow_dataops.engines.base import Engine
 
@@ -12,3 +16,29 @@ def engine_for(spec: JobSpec) -> Engine:
     from airflow_dataops.engines.duckdb import duckdb_engine
 
     return {"duckdb": duckdb_engine}[spec.engine](spec.resources)
+
+
+@contextmanager
+def engine_on_demand(spec: JobSpec) -> Iterator[Engine]:
+    """Give the engine of a job that may have nothing for it to do: it starts when it is first asked for something."""
+    engine = _OnDemand(spec)
+    try:
+        yield cast(Engine, engine)
+    finally:
+        engine.end()
+
+
+class _OnDemand:
+    def __init__(self, spec: JobSpec) -> None:
+        self._spec = spec
+        self._engine: Engine | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._engine is None:
+            self._engine = engine_for(self._spec)
+        return getattr(self._engine, name)
+
+    def end(self) -> None:
+        """Close the engine, if it has started."""
+        if self._engine is not None:
+            self._engine.close()

@@ -13,7 +13,7 @@ from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import CommitRecord, TableFile
 from airflow_dataops.core.refine.spec import PublishResult
 from airflow_dataops.jobs import recovery
-from airflow_dataops.jobs.engines import engine_for
+from airflow_dataops.jobs.engines import engine_on_demand
 from airflow_dataops.jobs.publish import Work, result_of
 from airflow_dataops.jobs.publish_plan import Planned, plan, window_of
 from airflow_dataops.jobs.records import write_document
@@ -73,7 +73,7 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     )
     with (
         work.step("plan", "deciding which files leave", FaultPoint.PUBLISH_PLANNED),
-        engine_for(work.spec) as engine,
+        engine_on_demand(work.spec) as engine,
     ):
         planned = plan(work, engine, listed, index, attempt)
     record = planned.record
@@ -141,5 +141,13 @@ def _refuse_other_files(work: Work) -> None:
 
 def _remember(work: Work, planned: Planned, index: TableIndex | None) -> None:
     joined = [(str(add.file.bytes), add.file) for add in planned.record.add]
-    staying = [(str(file.bytes), file) for file in planned.staying]
-    write_index(work.index, "delta", work.manifest.columns, [*staying, *joined], window_of(work), index)
+    known = [(str(file.bytes), file) for file in planned.looked_at]
+    write_index(
+        work.index,
+        "delta",
+        work.manifest.columns,
+        [*known, *joined],
+        window_of(work),
+        index,
+        staying=planned.staying,
+    )

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from airflow_dataops.core.errors import StorageError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine import publish as rules
-from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile
+from airflow_dataops.core.refine.publish import AddFile, CommitRecord, Moments, TableFile
+from airflow_dataops.core.refine.spec import StagedFile
 from airflow_dataops.core.slices import window_bounds
 from airflow_dataops.core.tables import WindowSlice
 from airflow_dataops.engines.base import Engine
 from airflow_dataops.jobs import rewrite
 from airflow_dataops.jobs.publish import Work
 from airflow_dataops.jobs.table_files import Listed, TableIndex, measured
+
+_MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,13 @@ class Planned:
 
     Attributes:
         record: What is to be done.
-        staying: Files of the table that it does not touch.
+        looked_at: Files that could have been touched and stay.
+        staying: Path -> version of all listed files that stay.
     """
 
     record: CommitRecord
-    staying: list[TableFile]
+    looked_at: list[TableFile]
+    staying: dict[str, str]
 
 
 def window_of(work: Work) -> str | None:
@@ -54,7 +60,8 @@ def plan(
     """
     spec, columns = work.spec, {**(index.columns if index else {}), **work.manifest.columns}
     window = window_of(work)
-    files = measured(engine, work.table, listed, index, window, columns)
+    near = _in_reach(work, listed, index)
+    files = measured(engine, work.table, near, index, window, columns)
     staged = _staged(work, engine, window)
     rules.check_staged(spec.slice, spec.run, [add.file for add in staged], work.manifest.columns, spec.target)
     folder = f"{work.layout.staging}/rewritten/{work.lease.token:06d}-{attempt}"
@@ -81,7 +88,8 @@ def plan(
         manifest_version=_version(work, work.layout.manifest),
         quarantine=work.quarantine,
     )
-    return Planned(record, [file for file in files if file.path not in gone])
+    staying = {path: file.version for path, file in listed.items() if path not in gone}
+    return Planned(record, [file for file in files if file.path not in gone], staying)
 
 
 def added(work: Work, path: str, file: TableFile) -> AddFile:
@@ -89,14 +97,50 @@ def added(work: Work, path: str, file: TableFile) -> AddFile:
     return AddFile(source=path, version=_version(work, path), file=file)
 
 
+def _in_reach(work: Work, listed: Mapping[str, Listed], index: TableIndex | None) -> Mapping[str, Listed]:
+    """Return the files that the run may have to do with. One without rows is always among them, since it leaves."""
+    spec, known = work.spec, index or TableIndex(work.spec.target.format)
+    if spec.target.mode == "merge":
+        return listed
+    if isinstance(spec.slice, WindowSlice):
+        column, (low, high) = spec.slice.column, window_bounds(spec.slice, spec.run)
+        return {p: file for p, file in listed.items() if not known.apart(p, file.version, column, low, high)}
+    owns = rules.owner(spec.slice, spec.run, work.manifest.columns)
+    rows = {p: known.rows(p, file.version) if file.rows is None else file.rows for p, file in listed.items()}
+    return {path: file for path, file in listed.items() if not rows[path] or owns(path, file.partition)}
+
+
 def _staged(work: Work, engine: Engine, window: str | None) -> list[AddFile]:
-    root = work.layout.staged_table
+    root, columns = work.layout.staged_table, work.manifest.columns
+    versions = {file.path: _version(work, f"{root}/{file.path}") for file in work.manifest.files}
+    noted = {file.path: window and staged_moments(file, window, columns) for file in work.manifest.files}
     listed = {
-        file.path: Listed(_version(work, f"{root}/{file.path}"), file.bytes, file.partition, file.rows)
+        file.path: Listed(versions[file.path], file.bytes, file.partition, file.rows)
         for file in work.manifest.files
+        if window and noted[file.path] is None
     }
-    files = measured(engine, root, listed, None, window, work.manifest.columns)
-    return [AddFile(source=f"{root}/{file.path}", version=listed[file.path].version, file=file) for file in files]
+    looked_up = {file.path: file for file in measured(engine, root, listed, None, window, columns)}
+    return [
+        AddFile(
+            source=f"{root}/{file.path}",
+            version=versions[file.path],
+            file=looked_up.get(file.path) or rules.staged_as_table(file, noted[file.path] or None),
+        )
+        for file in work.manifest.files
+    ]
+
+
+def staged_moments(file: StagedFile, window: str, columns: Mapping[str, str]) -> Moments | None:
+    """Return what the writer noted of the window column; None where it has to be looked up.
+
+    A text holds moments only as far as it casts, and a gate that has cut rows out of a file no longer knows its nulls.
+    """
+    if columns.get(window) not in _MOMENTS or window not in file.nulls:
+        return None
+    if file.window is None:
+        return Moments(unknown=file.rows) if file.nulls[window] == file.rows else None
+    low, high = (datetime.fromisoformat(text).astimezone(UTC) for text in file.window)
+    return Moments(low=low, high=high, unknown=file.nulls[window])
 
 
 def _replace(work: Work, engine: Engine, files: list[TableFile], folder: str) -> tuple[list[str], list[AddFile]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.clients import arrow, delta, parquet_table
 from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.errors import InputError
@@ -43,8 +43,8 @@ def clear_leftovers(spec: RefineSpec) -> None:
     reached(FaultPoint.REFINE_CLEARED)
 
 
-def open_source(engine: Engine, spec: RefineSpec) -> SourceInfo:
-    """Open the source as ``dataops_source``.
+def open_source(engine: Engine, spec: RefineSpec) -> tuple[SourceInfo, dict[str, str]]:
+    """Open the source as ``dataops_source``; returns also the fingerprint that each gate, whose bad rows are left out, has checked.
 
     Raises:
         InputError: It cannot be read, or is another one than the gates of this run have checked (``SOURCE_CHANGED``).
@@ -66,28 +66,50 @@ def open_source(engine: Engine, spec: RefineSpec) -> SourceInfo:
                 hint="clear the run, so that the gate checks the new files too",
                 code="SOURCE_CHANGED",
             )
-    return info
+    return info, dict.fromkeys(spec.exclude, info.fingerprint)
 
 
 def open_excluded(engine: Engine, spec: RefineSpec) -> bool:
-    """Open the rows that earlier gates put aside as ``dataops_excluded``; return whether there are any."""
+    """Open the rows that earlier gates put aside as ``dataops_excluded``; return whether there are any.
+
+    Raises:
+        InputError: A gate has put rows aside and they are not staged any more (``QUARANTINE_GONE``).
+    """
     layout = layout_of(spec)
-    paths = [layout.staged_quarantine(task) for task in spec.exclude]
-    found = [path for path in paths if storage_for(path).info(path) is not None]
+    found = []
+    for task in spec.exclude:
+        path = layout.staged_quarantine(task)
+        result = read_result(layout, task, GateResult)
+        aside = result.rows.quarantined if result else 0
+        staged = _rows_of(path)
+        if staged != aside:
+            raise InputError(
+                f"gate {task!r} put {aside} rows aside, and {staged} are staged: the run was published since, or another try is at work",
+                hint=f"clear the run from {task!r} on, so that its bad rows are left out again",
+                code="QUARANTINE_GONE",
+            )
+        found += [path] if staged else []
     if found:
         engine.open_parquet(found, EXCLUDED)
     return bool(found)
+
+
+def _rows_of(path: str) -> int:
+    """Return the number of rows of a staged file of bad rows; 0 where there is none."""
+    import pyarrow.parquet as pq
+
+    if storage_for(path).info(path) is None:
+        return 0
+    return int(pq.read_metadata(path).num_rows)
 
 
 def published(engine: Engine, spec: RefineSpec) -> Published:
     """Return the columns of the table that this run will publish to."""
     path = spec.target.path.rstrip("/")
     if spec.target.format == "delta":
-        if not delta.exists(path):
-            return Published(None)
-        return Published(_columns(engine, spec))
+        return Published(arrow.columns_of(delta.schema(path)) if delta.exists(path) else None)
     storage, layout = storage_for(path), layout_of(spec)
-    if not parquet_table.table_files(storage, path):
+    if parquet_table.any_file(storage, path) is None:
         return Published(None)
     index = read_index(storage, layout.table_index(table_digest(path)))
     if index is not None and index.columns:

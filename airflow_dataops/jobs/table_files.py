@@ -3,54 +3,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
-from airflow_dataops.clients.storage import Storage
-from airflow_dataops.core.errors import StorageError
+from airflow_dataops.clients.storage import Storage, storage_for
 from airflow_dataops.core.faults import FaultPoint, reached
-from airflow_dataops.core.model import Model
 from airflow_dataops.core.refine.publish import Moments, TableFile
 from airflow_dataops.core.sql.casts import try_cast
 from airflow_dataops.core.tables import SOURCE_FILE, TableFormat
 from airflow_dataops.engines.base import Engine
-from airflow_dataops.jobs.records import read_document, write_document
 
 _VIEW = "_dataops_measured"
+_VERSION = 2
+_MICROS = (int, type(None))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Known(Model):
-    """What is known of one file.
+class Known(NamedTuple):
+    """What is known of one file: its rows, and window column -> what that holds."""
 
-    Attributes:
-        version: The file's version when it was measured; another one makes this worthless.
-        rows: Number of rows.
-        moments: Window column -> what it holds.
-    """
-
-    version: str
     rows: int
-    moments: dict[str, Moments] = {}
+    moments: dict[str, Moments]
 
 
-class TableIndex(Model):
+@dataclass(frozen=True)
+class TableIndex:
     """What is known of a table; safe to delete.
+
+    The facts stay as they are in the file, ``[version, rows, {column: [low, high, unknown]}]`` with microseconds since 1970, until one
+    is asked for: of a thousand a run looks at a few.
 
     Attributes:
         format: Format in which it was published.
         columns: Column -> canonical type.
-        files: Path relative to the table -> what is known of it.
+        files: Path relative to the table -> fact.
     """
 
     format: TableFormat
-    columns: dict[str, str] = {}
-    files: dict[str, Known] = {}
+    columns: dict[str, str] = field(default_factory=dict)
+    files: dict[str, list[Any]] = field(default_factory=dict)
+
+    def known(self, path: str, version: str) -> Known | None:
+        """Return what is known of a file; None where it was another one that was measured."""
+        fact = self.files.get(path)
+        if fact is None or fact[0] != version:
+            return None
+        return Known(fact[1], {column: _moments(*held) for column, held in fact[2].items()})
+
+    def rows(self, path: str, version: str) -> int | None:
+        """Return the number of a file's rows; None where it is not known."""
+        fact = self.files.get(path)
+        return None if fact is None or fact[0] != version else fact[1]
+
+    def apart(self, path: str, version: str, window: str, low: datetime, high: datetime) -> bool:
+        """Whether a file surely holds rows, and none from ``low`` up to ``high``."""
+        fact = self.files.get(path)
+        if fact is None or fact[0] != version or not fact[1] or window not in fact[2]:
+            return False
+        first, last, _ = fact[2][window]
+        return first is None or last is None or last < _micros(low) or first >= _micros(high)
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """A file as the listing or Delta's log shows it; ``rows`` is None where that does not say."""
 
     version: str
@@ -61,11 +80,12 @@ class Listed:
 
 def read_index(storage: Storage, path: str) -> TableIndex | None:
     """Return what is known of a table; None for nothing. An index that cannot be read is dropped: it is made again."""
+    data = storage.read_bytes(path)
+    if data is None:
+        return None
     try:
-        return read_document(path, TableIndex)
-    except StorageError as error:
-        if error.code != "RECORD_UNREADABLE":
-            raise
+        return _parse(json.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError):
         storage.delete(path)
         reached(FaultPoint.TABLE_INDEX_DROPPED)
         return None
@@ -89,47 +109,92 @@ def measured(
         window: Window column of the run's slice; None for none.
         types: Column -> canonical type, for the partition columns.
     """
-    known = {path: fact for path, fact in (index.files if index else {}).items() if path in listed}
-    known = {path: fact for path, fact in known.items() if fact.version == listed[path].version}
-    missing = [path for path in listed if _lacks(known.get(path), listed[path], window)]
-    facts = {**known, **_measure(engine, root, {path: listed[path].version for path in missing}, window, types)}
+    found = {path: index.known(path, file.version) for path, file in listed.items()} if index else {}
+    missing = [path for path, file in listed.items() if _lacks(found.get(path), file, window)]
+    fresh = _measure(engine, root, missing, window, types)
     files = []
     for path, file in listed.items():
-        fact = facts.get(path) or Known(version=file.version, rows=file.rows or 0)
+        fact = fresh.get(path) or found.get(path) or Known(file.rows or 0, {})
         moments = fact.moments.get(window) if window else None
         files.append(TableFile(path=path, rows=fact.rows, bytes=file.bytes, partition=file.partition, moments=moments))
     return files
 
 
 def write_index(
-    path: str, fmt: TableFormat, columns: Mapping[str, str], files: Iterable[tuple[str, TableFile]], window: str | None,
+    path: str,
+    fmt: TableFormat,
+    columns: Mapping[str, str],
+    files: Iterable[tuple[str, TableFile]],
+    window: str | None,
     before: TableIndex | None,
-) -> None:  # fmt: skip
+    *,
+    staying: Mapping[str, str] | None = None,
+    gone: Collection[str] = (),
+) -> None:
     """Remember the files of a table.
 
     Args:
         path: The index.
         fmt: Format of the table.
         columns: Column -> canonical type.
-        files: Version and measures of every file that is in the table now.
+        files: Version and measures of the files that were measured or joined.
         window: Column that the moments are about.
-        before: What was known of other window columns.
+        before: What was known.
+        staying: Path -> version of all files that were in the table and stay: what was known of them stays known. None where the table
+            was not listed as a whole: then all that was known stays, but for ``gone``.
+        gone: Paths of files that have left.
     """
     earlier = before.files if before else {}
-    kept: dict[str, Known] = {}
+    if staying is None:
+        left = set(gone)
+        kept = {name: fact for name, fact in earlier.items() if name not in left}
+    else:
+        kept = {name: fact for name, fact in earlier.items() if staying.get(name) == fact[0]}
     for version, file in files:
         old = earlier.get(file.path)
-        moments = dict(old.moments) if old and old.version == version else {}
+        moments = dict(old[2]) if old and old[0] == version else {}
         if window and file.moments:
-            moments[window] = file.moments
-        kept[file.path] = Known(version=version, rows=file.rows, moments=moments)
+            moments[window] = _spelled(file.moments)
+        kept[file.path] = [version, file.rows, moments]
     merged = {**(before.columns if before else {}), **columns}
-    write_document(path, TableIndex(format=fmt, columns=merged, files=kept))
+    document = {"schema_version": _VERSION, "format": fmt, "columns": merged, "files": kept}
+    storage_for(path).write_bytes(path, json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def moment_of(column: str, kind: str) -> exp.Expression:
     """Return the moment, with zone, that a column holds; null where it holds none."""
     return try_cast(exp.column(column, quoted=True), kind, "timestamptz")
+
+
+def _parse(document: Any) -> TableIndex:
+    """Return an index; raises where it is of another version or shape."""
+    if document["schema_version"] != _VERSION:
+        raise ValueError("of another version")
+    columns = {str(name): str(kind) for name, kind in document["columns"].items()}
+    for version, rows, moments in document["files"].values():
+        if type(version) is not str or type(rows) is not int:
+            raise TypeError("no fact of a file")
+        for low, high, unknown in moments.values():
+            if not (isinstance(low, _MICROS) and isinstance(high, _MICROS) and type(unknown) is int):
+                raise TypeError("no moments")
+    return TableIndex("delta" if document["format"] == "delta" else "parquet", columns, document["files"])
+
+
+def _moments(low: int | None, high: int | None, unknown: int) -> Moments:
+    return Moments(low=_moment(low), high=_moment(high), unknown=unknown)
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _spelled(moments: Moments) -> list[int | None]:
+    low, high = (None if moment is None else _micros(moment) for moment in (moments.low, moments.high))
+    return [low, high, moments.unknown]
 
 
 def _lacks(fact: Known | None, file: Listed, window: str | None) -> bool:
@@ -139,7 +204,7 @@ def _lacks(fact: Known | None, file: Listed, window: str | None) -> bool:
 
 
 def _measure(
-    engine: Engine, root: str, files: Mapping[str, str], window: str | None, types: Mapping[str, str]
+    engine: Engine, root: str, files: Collection[str], window: str | None, types: Mapping[str, str]
 ) -> dict[str, Known]:
     if not files:
         return {}
@@ -154,9 +219,9 @@ def _measure(
     query = exp.select(*items).from_(exp.to_table(_VIEW, quoted=True)).group_by(SOURCE_FILE)
     rows = {row[SOURCE_FILE][len(root) + 1 :]: row for row in engine.rows(query)}
     measured: dict[str, Known] = {}
-    for path, version in files.items():
+    for path in files:
         row = rows.get(path, {"total": 0})
         unknown = row["total"] - row.get("moments", 0)
         moments = {window: Moments(low=row.get("low"), high=row.get("high"), unknown=unknown)} if window else {}
-        measured[path] = Known(version=version, rows=row["total"], moments=moments)
+        measured[path] = Known(row["total"], moments)
     return measured

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -152,11 +152,24 @@ def plan_replace(
         return _plan_window(owned, run, files)
     if isinstance(owned, PartitionSlice):
         _check_partitions(owned, target)
-        return ReplacePlan(remove=[f.path for f in files if f.rows == 0 or _within(owned, f, columns)])
+    owns = owner(owned, run, columns)
+    return ReplacePlan(remove=[file.path for file in files if file.rows == 0 or owns(file.path, file.partition)])
+
+
+def owner(owned: Slice, run: RunContext, columns: Mapping[str, str]) -> Callable[[str, Mapping[str, str | None]], bool]:
+    """Return the test, by a file's path and partition values, whether a run owns all of a file.
+
+    Args:
+        owned: What the run owns; for a window only the moments in a file can tell.
+        run: The run.
+        columns: Column -> canonical type of what was staged.
+    """
+    if isinstance(owned, PartitionSlice):
+        return lambda _path, partition: _within(owned, partition, columns)
     if isinstance(owned, RunSlice):
         stem = file_stem(run) + "-"
-        return ReplacePlan(remove=[f.path for f in files if f.rows == 0 or f.path.rpartition("/")[2].startswith(stem)])
-    return ReplacePlan(remove=[f.path for f in files])
+        return lambda path, _partition: path.rpartition("/")[2].startswith(stem)
+    return lambda _path, _partition: True
 
 
 def check_staged(
@@ -182,7 +195,7 @@ def check_staged(
     elif isinstance(owned, PartitionSlice):
         _check_partitions(owned, target)
         for file in files:
-            if file.rows and not _within(owned, file, columns):
+            if file.rows and not _within(owned, file.partition, columns):
                 raise _outside(f"{file.path} holds rows of partition {file.partition}; the run owns {owned.values}")
 
 
@@ -281,13 +294,11 @@ def _check_partitions(owned: PartitionSlice, target: TargetSpec) -> None:
             )
 
 
-def _within(owned: PartitionSlice, file: TableFile, columns: Mapping[str, str]) -> bool:
-    return all(
-        _same(file.partition.get(name), value, columns.get(name, "string")) for name, value in owned.values.items()
-    )
+def _within(owned: PartitionSlice, partition: Mapping[str, str | None], columns: Mapping[str, str]) -> bool:
+    return all(same_value(partition.get(k), value, columns.get(k, "string")) for k, value in owned.values.items())
 
 
-def _same(one: str | None, other: str, kind: str) -> bool:
+def same_value(one: str | None, other: str, kind: str) -> bool:
     """``01`` and ``1`` are one month where the column is a number, and two where it is a text."""
     if one is None:
         return other == NULL_PARTITION

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from airflow_dataops.clients import delta
+from airflow_dataops.core.errors import InputError
+
+ROWS = pa.table({"id": [1, 2], "day": ["a b", None]})
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("00000000000000000000.json", True),
+        ("00000000000000000010.checkpoint.parquet", True),
+        ("_last_checkpoint", True),
+        ("00000000000000000000.json.tmp", False),
+        ("_commit_1.json", False),
+        (".s3-optimization-0", False),
+    ],
+)
+def test_a_table_is_a_folder_with_a_log(tmp_path: Path, name: str, there: bool) -> None:
+    assert not delta.exists(str(tmp_path / "t"))
+    (tmp_path / "t/_delta_log").mkdir(parents=True)
+    assert not delta.exists(str(tmp_path / "t"))
+    (tmp_path / "t/_delta_log" / name).write_text("")
+    assert delta.exists(str(tmp_path / "t")) is there
+
+
+def test_a_file_in_the_place_of_the_log_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "_delta_log").write_text("")
+    assert not delta.exists(str(tmp_path))
+
+
+def test_a_snapshot_has_files_with_rows_and_partition_values(tmp_path: Path) -> None:
+    write_deltalake(str(tmp_path), ROWS, partition_by=["day"])
+    files = delta.snapshot(str(tmp_path)).files
+    assert [file.partition for file in files] == [{"day": None}, {"day": "a b"}]
+    assert [file.rows for file in files] == [1, 1]
+    assert all((tmp_path / file.path).stat().st_size == file.size for file in files)
+
+
+def test_a_snapshot_of_a_table_that_nobody_partitioned(tmp_path: Path) -> None:
+    write_deltalake(str(tmp_path), ROWS)
+    (file,) = delta.snapshot(str(tmp_path)).files
+    assert (file.rows, file.partition) == (2, {})
+
+
+def test_the_schema_is_the_newest_one(tmp_path: Path) -> None:
+    write_deltalake(str(tmp_path), ROWS)
+    write_deltalake(str(tmp_path), pa.table({"id": [3], "day": ["x"], "n": [1.5]}), mode="append", schema_mode="merge")
+    assert delta.schema(str(tmp_path)).names == ["id", "day", "n"]
+
+
+def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "_delta_log").mkdir()
+    (tmp_path / "_delta_log/00000000000000000000.json").write_text("{nonsense")
+    for load in (delta.schema, delta.snapshot):
+        with pytest.raises(InputError) as caught:
+            load(str(tmp_path))
+        assert caught.value.code == "SOURCE_UNREADABLE"
