@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole Airflow 3 of a test's own: scheduler, DAG processor, API server and triggerer as processes, on loopback."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36
+PARTS = {
+    "api-server": ["api-server", "--host", "127.0.0.1", "--workers", "1"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    for port in range(20000 + os.getpid() % 9000, 32000):
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 20000 and 32000")
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 90.0) -> Any:
+    """Return the first true value of ``look``, asked five times a second."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+class Airflow:
+    """The processes, and their API.
+
+    Args:
+        home: An empty folder; its ``dags`` is Airflow's DAG folder.
+        environment: Variables that all parts get besides.
+    """
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self.home, self.port = home, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._token = ""
+        base = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        self.environment = base | self._settings() | dict(environment)
+
+    def start(self) -> None:
+        """Make the database and start every part; returns when the API answers."""
+        # Whoever loses its parent becomes our child, so that nothing is left behind and nothing of others is touched.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._airflow("db", "migrate").wait()
+        for name in PARTS:
+            self.start_part(name)
+        wait_for("the API server", self._answers)
+        with urllib.request.urlopen(f"{self.url}/auth/token") as answer:
+            self._token = json.load(answer)["access_token"]
+
+    def start_part(self, name: str) -> None:
+        """Start one part."""
+        port = ["--port", str(self.port)] if name == "api-server" else []
+        self.parts[name] = self._airflow(*PARTS[name], *port)
+
+    def kill_part(self, name: str) -> None:
+        """Kill one part as a power cut would: the process alone, its children stay."""
+        part = self.parts.pop(name)
+        part.kill()
+        part.wait()
+
+    def stop(self) -> None:
+        """End everything that was started here, orphans included."""
+        for part in self.parts.values():
+            part.terminate()
+        # The scheduler waits for its tasks; there is nothing to wait for any more.
+        psutil.wait_procs(self.processes(), timeout=3)
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(self.processes(), timeout=5)
+        for part in self.parts.values():
+            part.wait()
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes that descend from the test's."""
+        return psutil.Process().children(recursive=True)
+
+    def commands(self) -> list[str]:
+        """Return the command line of each process that runs."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):  # a zombie is none, either
+                found.append(" ".join(process.cmdline()))
+        return found
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the REST API and return the JSON of its answer; a question that meets a busy database is asked again."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v2/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        for left in reversed(range(5 if method == "GET" else 1)):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or not left:
+                    raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
+                time.sleep(1)
+        raise AssertionError(f"{method} {path}: no answer")
+
+    def state(self, dag: str, run: str) -> str:
+        """Return a run's state."""
+        return str(self.call("GET", f"dags/{dag}/dagRuns/{run}")["state"])
+
+    def task(self, dag: str, run: str, task: str) -> dict[str, Any]:
+        """Return a task of a run."""
+        return dict(self.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances/{task}"))
+
+    def health(self, part: str) -> str:
+        """Return what the API server knows of a part."""
+        return str(self.call("GET", "monitor/health")[part]["status"])
+
+    def _answers(self) -> bool:
+        ended = [name for name, part in self.parts.items() if part.poll() is not None]
+        if ended:
+            raise AssertionError(f"{ended} ended at once: {(self.home / f'{ended[0]}.out').read_text()[-2000:]}")
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    def _airflow(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.home / f"{words[0]}.out").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "airflow", *words],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _settings(self) -> dict[str, str]:
+        settings = {
+            "CORE__DAGS_FOLDER": f"{self.home}/dags",
+            "CORE__LOAD_EXAMPLES": "False",
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": "4",
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "CORE__FERNET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0cy1vbmx5LTMyLWJ5dGU=",
+            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "API__BASE_URL": self.url,
+            "API__SECRET_KEY": secrets.token_urlsafe(48),
+            "API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "USAGE_DATA_COLLECTION__ENABLED": "False",
+            # Deaths are noticed in seconds, not in minutes.
+            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+            "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "6",
+            "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        }
+        return {"AIRFLOW_HOME": str(self.home), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    return False
