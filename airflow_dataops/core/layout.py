@@ -54,6 +54,11 @@ class RunLayout:
         """Folder of this run's documents."""
         return f"{self.runs}/{self.run_key}"
 
+    @property
+    def staging_lease(self) -> str:
+        """The lease of what the run stages: one try of it stages at a time."""
+        return f"{self.record}/staging.json"
+
     def step_spec(self, task: str) -> str:
         """The JSON spec with which ``task`` ran; it holds references, never secrets."""
         return f"{self.record}/steps/{task}.spec.json"

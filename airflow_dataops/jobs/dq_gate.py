@@ -133,6 +133,7 @@ class _Gate:
             rows=RowCounts(read=self.total, quarantined=aside.rows, written=written),
             quarantine_uri=uri,
             fingerprint=self.table.info.fingerprint,
+            attempt=self.table.manifest.attempt if self.table.manifest else None,
             bytes_read=self.table.info.bytes,
             bytes_written=aside.bytes,
             seconds=timer.seconds(),

@@ -54,7 +54,7 @@ class _Upkeep:
 
     def work(self) -> MaintainResult:
         """Run all kinds."""
-        for table in self.spec.tables:
+        for table in self._published():
             with self.timer("compact", FaultPoint.MAINTAIN_COMPACTED):
                 self._compact(table)
             with self.timer("vacuum", FaultPoint.MAINTAIN_VACUUMED):
@@ -75,6 +75,11 @@ class _Upkeep:
             actions=self.actions,
             seconds=self.timer.seconds(),
         )
+
+    def _published(self) -> list[MaintainedTable]:
+        """The tables that are there; one that no run has published yet needs no upkeep."""
+        tables = self.spec.tables
+        return [one for one in tables if one.target.format != "delta" or delta.exists(one.target.path.rstrip("/"))]
 
     def _did(self, line: str) -> None:
         line = f"would {line}" if self.spec.dry_run else line

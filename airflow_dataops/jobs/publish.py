@@ -24,6 +24,7 @@ from airflow_dataops.core.tables import RowCounts
 from airflow_dataops.jobs import recovery
 from airflow_dataops.jobs.process import Progress, main
 from airflow_dataops.jobs.records import layout_of, read_document, read_result, read_spec
+from airflow_dataops.jobs.staging import delete_staging
 
 
 @dataclass
@@ -104,6 +105,7 @@ def run(
         if manifest is None:
             return _already_done(spec, storage, layout)
         work = Work(spec, storage, layout, lease, manifest, progress=progress or (lambda _line: None))
+        check_attempt(work)
         check_staged_files(work)
         reached(FaultPoint.PUBLISH_CHECKED)
         with work.step("quarantine", "committing the bad rows", FaultPoint.PUBLISH_BAD_ROWS):
@@ -114,10 +116,7 @@ def run(
             from airflow_dataops.jobs.publish_parquet import publish
         result = publish(work)
         with work.step("cleanup", "deleting the staged files", FaultPoint.PUBLISH_CLEANED):
-            storage.delete_tree(layout.staging)
-            for name in storage.names(layout.record):
-                if name.startswith("commit-"):
-                    storage.delete(f"{layout.record}/{name}")
+            _clean_up(storage, layout)
         return result.model_copy(update={"seconds": work.seconds})
 
 
@@ -144,6 +143,27 @@ def check_gates(spec: PublishSpec, layout: RunLayout) -> None:
             )
 
 
+def check_attempt(work: Work) -> None:
+    """Raise unless the gates of the run have looked at what is staged now, and not at what another try had staged.
+
+    Raises:
+        PublishError: ``GATE_STALE``.
+    """
+    manifest = work.manifest
+    for task in work.spec.gates:
+        found = read_result(work.layout, task, GateResult)
+        if not isinstance(found, GateResult):
+            continue
+        checked = manifest.excluded.get(task, found.fingerprint)
+        if found.attempt not in (None, manifest.attempt) or found.fingerprint != checked:
+            raise PublishError(
+                f"gate {task!r} of run {work.spec.run.key} has checked other rows than those that are staged: another try of the run is "
+                "at work, or a step was done again without those after it",
+                hint=f"run {task!r} and the steps after it again",
+                code="GATE_STALE",
+            )
+
+
 def check_staged_files(work: Work) -> None:
     """Raise unless every file of the manifest is there with its size.
 
@@ -160,6 +180,14 @@ def check_staged_files(work: Work) -> None:
                 hint="run the refine step again",
                 code="STAGED_FILES_CHANGED",
             )
+
+
+def _clean_up(storage: Storage, layout: RunLayout) -> None:
+    """Delete what the run has staged, unless another try of it has staged anew meanwhile, and the records of publishes that are over."""
+    delete_staging(storage, layout)
+    for name in storage.names(layout.record):
+        if name.startswith("commit-"):
+            storage.delete(f"{layout.record}/{name}")
 
 
 def commit_quarantine(storage: Storage, layout: RunLayout) -> str | None:
@@ -214,7 +242,7 @@ def _already_done(spec: PublishSpec, storage: Storage, layout: RunLayout) -> Pub
             hint="run the refine step again for the new table",
             code="NOTHING_STAGED",
         )
-    storage.delete_tree(layout.staging)
+    delete_staging(storage, layout)
     return result_of(spec, record, already_done=True)
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import uuid
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -25,6 +27,7 @@ from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.process import Progress, main
 from airflow_dataops.jobs.records import layout_of, write_document
 from airflow_dataops.jobs.refine_table import Published, clear_leftovers, open_excluded, open_source, published
+from airflow_dataops.jobs.staging import staging_lease
 from airflow_dataops.jobs.timing import Timer
 
 log = logging.getLogger(__name__)
@@ -48,17 +51,29 @@ def run(
         SpecError: The spec does not fit the source or the table.
         InputError: The source is missing, broken, of another schema, changed since a gate checked it, or has values that do not cast.
         GateFailed: More rows would be put aside than ``max_quarantine_ratio`` allows (``QUARANTINE_RATIO``).
+        RunConflict: Another try of the run is staging right now.
     """
     values = salts(spec.masks, secrets or {})
-    clear_leftovers(spec)
     try:
-        with engine_for(spec) as engine:
-            return _Refine(spec, engine, values, progress or log.info).work()
+        with staging_lease(layout_of(spec)):
+            return _stage(spec, values, progress or log.info)
     except DataOpsError as error:
         # A salt is part of the query, and an engine may show the query in what it says.
         error.message = hide_in(error.message, values.values())
         error.args = (error.message,)
         error.details = hide_in(error.details, values.values())
+        raise
+
+
+def _stage(spec: RefineSpec, salt: Mapping[str, str], tell: Progress) -> RefineResult:
+    clear_leftovers(spec)
+    try:
+        with engine_for(spec) as engine:
+            return _Refine(spec, engine, salt, tell).work()
+    except BaseException:
+        # Nobody can use half of what is staged; another run may need the space.
+        with contextlib.suppress(DataOpsError):
+            clear_leftovers(spec)
         raise
 
 
@@ -69,6 +84,9 @@ class _Refine:
         self.spec, self.engine, self.salt, self.tell = spec, engine, salt, tell
         self.layout = layout_of(spec)
         self.timer = Timer()
+        # Two tries of a run may be at work at once: each has files of its own, so that no manifest ever names another's.
+        self.attempt = uuid.uuid4().hex[:12]
+        self.excluded: dict[str, str] = {}
 
     def work(self) -> RefineResult:
         """Run all steps."""
@@ -87,7 +105,10 @@ class _Refine:
         rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
         with self.timer("profile", FaultPoint.REFINE_PROFILED):
             profile = self._profile(final, files)
-        write_document(self.layout.manifest, StageManifest(files=files, columns=final.shape.columns))
+        write_document(
+            self.layout.manifest,
+            StageManifest(files=files, columns=final.shape.columns, attempt=self.attempt, excluded=self.excluded),
+        )
         reached(FaultPoint.REFINE_STAGED)
         self.tell(f"staged {rows.written} rows in {len(files)} files")
         return RefineResult(
@@ -106,7 +127,7 @@ class _Refine:
 
     def _open(self) -> tuple[SourceInfo, Published, CleanPlan]:
         self.tell(f"opening {self.spec.source.path}")
-        info = open_source(self.engine, self.spec)
+        info, self.excluded = open_source(self.engine, self.spec)
         excluded = open_excluded(self.engine, self.spec)
         before = published(self.engine, self.spec)
         plan = clean_plan(self.spec, info.columns, before.columns, excluded=excluded)
@@ -206,7 +227,7 @@ class _Refine:
             final.query,
             self.layout.staged_table,
             partition_by=self.spec.target.partition_by,
-            stem=file_stem(self.spec.run),
+            stem=f"{file_stem(self.spec.run)}-{self.attempt}",
             window=final.window,
         )
 

@@ -99,6 +99,7 @@ class GateResult(JobResult):
         quarantine_uri: Where the bad rows are (staged or committed); None where there are none.
         fingerprint: Digest of the source that was checked; a later step refuses a source with another one, since rows are named by
             their place in it.
+        attempt: Of a gate over what the run staged: the try whose files it has seen; a publish takes no others.
     """
 
     job: Literal["dq_gate"] = "dq_gate"
@@ -108,6 +109,7 @@ class GateResult(JobResult):
     columns: list[ColumnProfile] = []
     quarantine_uri: str | None = None
     fingerprint: str | None = None
+    attempt: str | None = None
 
     def to_gx_dict(self) -> dict[str, Any]:
         """Return the result in the shape of Great Expectations' validation result (1.x)."""

@@ -134,11 +134,15 @@ class StageManifest(Model):
     Attributes:
         files: The staged files, below ``RunLayout.staged_table``.
         columns: Column -> canonical type, in order, partition columns included.
+        attempt: Names the try of the run that staged them; another try stages other files, even of the same rows.
+        excluded: Gate task whose bad rows were left out -> fingerprint of the source that it had checked.
     """
 
     schema_version: Literal[1] = 1
     files: list[StagedFile]
     columns: dict[str, str]
+    attempt: str = ""
+    excluded: dict[str, str] = {}
 
 
 class RefineResult(JobResult):
