@@ -13,9 +13,10 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
+from airflow_dataops.core.errors import DataOpsError
 from airflow_dataops.core.refine.spec import RunResult
 from airflow_dataops.core.run import RunContext, run_key
-from airflow_dataops.core.tables import JobResult, JobSpec
+from airflow_dataops.core.tables import JobResult, JobSpec, Resources
 from dag_factories.intervals import Interval, intervals_of, latest_interval, schedule_of
 from dag_factories.pipeline import load_pipeline
 from dag_factories.plans import plan_of
@@ -60,6 +61,7 @@ def run_pipeline(
     dates: str | None = None,
     runs: Sequence[RunContext] | None = None,
     now: datetime,
+    resources: Resources | None = None,
     progress: Progress | None = None,
     on_step: OnStep | None = None,
 ) -> Iterator[RunOutcome]:
@@ -72,7 +74,8 @@ def run_pipeline(
             Without it, the last interval of the schedule that is over; a pipeline without one runs without an interval.
         runs: Runs to do again as they were, instead of ``dates``.
         now: The time at which the run is asked for; aware.
-        progress: Told, one line at a time, what is being done.
+        resources: Limits that go before those of the pipeline and the target; what it leaves open is theirs.
+        progress: Told, one line at a time, what is being done; first of all, which limits the engine has.
         on_step: Told each task's result when it ends.
 
     Raises:
@@ -83,7 +86,38 @@ def run_pipeline(
     spec, project, chosen = pipeline.require()
     plan = plan_of(spec, project, chosen, pipeline.relative)
     contexts = run_contexts(plan, dates, now) if runs is None else runs
-    return (_Run(plan, project.root, context, progress, on_step).run() for context in contexts)
+    return _runs(plan, project.root, contexts, resources or Resources(), progress, on_step)
+
+
+def _runs(
+    plan: Plan,
+    root: Path,
+    contexts: Sequence[RunContext],
+    resources: Resources,
+    progress: Progress | None,
+    on_step: OnStep | None,
+) -> Iterator[RunOutcome]:
+    for number, context in enumerate(contexts):
+        one = _Run(plan, root, context, resources, progress, on_step)
+        if number == 0:
+            one.say_limits()
+        yield one.run()
+
+
+def limits_line(resources: Resources) -> str:
+    """Return one line on what the engine of a job gets, here and now, and where each number comes from."""
+    from airflow_dataops.clients.limits import memory_limit
+    from airflow_dataops.core.fit import size
+    from airflow_dataops.engines.limits import limits
+
+    found, whole = limits(resources), memory_limit()
+    of = "" if whole is None else f" of {size(whole)}"
+    memory = "as much memory as it wants" if found.memory_bytes is None else f"{size(found.memory_bytes)}{of} memory"
+    asked = [name for name, value in resources.model_dump().items() if value is not None]
+    by = f"set: {', '.join(asked)}; the rest" if asked else "all"
+    plural = "" if found.threads == 1 else "s"
+    line = f"engine: {found.threads} thread{plural}, {memory}, spill in {found.spill_dir}"
+    return line if len(asked) == len(Resources.model_fields) else f"{line} ({by} from this container or machine)"
 
 
 def run_contexts(plan: Plan, dates: str | None, now: datetime) -> list[RunContext]:
@@ -145,6 +179,7 @@ class _Run:
     plan: Plan
     root: Path
     context: RunContext
+    resources: Resources
     progress: Progress | None
     on_step: OnStep | None
     results: dict[str, JobResult] = field(default_factory=dict)
@@ -158,6 +193,21 @@ class _Run:
                 self.skipped.append(task.id)
                 self._say(f"{task.id}: skipped, a task before it failed")
         return RunOutcome(self.context, tuple(self.results.values()), tuple(self.skipped))
+
+    def say_limits(self) -> None:
+        """Tell what the engine of the first job gets; what the job itself will refuse is not said twice."""
+        job = next((task.job for task in self.plan.tasks if task.job is not None), None)
+        if self.progress is None or job is None:
+            return
+        from airflow_dataops.jobs.secrets import lookup
+
+        with suppress(DataOpsError, ValidationError, KeyError):
+            fields = resolve(job.spec, ValueResolver(self.root, self.context, lookup, {}))
+            self._say(limits_line(Resources.model_validate(self._limited(fields)["resources"])))
+
+    def _limited(self, fields: dict[str, Any]) -> dict[str, Any]:
+        given = self.resources.model_dump(exclude_none=True)
+        return {**fields, "resources": {**fields.get("resources", {}), **given}}
 
     def _step(self, task: TaskPlan) -> None:
         result = self._execute(task)
@@ -183,7 +233,7 @@ class _Run:
 
         module = _job_module(job.stem)
         outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
-        fields = resolve(job.spec, ValueResolver(self.root, self.context, lookup, outputs))
+        fields = self._limited(resolve(job.spec, ValueResolver(self.root, self.context, lookup, outputs)))
         spec = _spec_type(module.run).model_validate({**fields, "run": self.context, "task": task.id})
         return execute(spec, module.run, from_environment(spec), self.progress)
 

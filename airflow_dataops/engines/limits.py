@@ -8,11 +8,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dataops.clients.limits import memory_limit
+from airflow_dataops.clients import cgroup
+from airflow_dataops.clients.limits import memory_free
 from airflow_dataops.core.tables import Resources
 
-# The rest is for Python, Arrow buffers and the allocator's slack: the engine counts only what it allocates itself.
-_SHARE = 0.7
+# Of what is free when the job starts: others on the machine grow, too.
+_SHARE = 0.8
+# Python, the libraries, Arrow's buffers and what the engine does not count of its own; measured as the highest resident size of a job
+# less its engine's limit, with work that fills that limit.
+_RESERVE = 192 * 2**20
 _LEAST = 64 * 2**20
 
 
@@ -21,7 +25,7 @@ class Limits:
     """Limits of one engine.
 
     Attributes:
-        memory_bytes: Memory; None where the system does not say how much there is.
+        memory_bytes: What the engine may allocate; None where the system does not say how much there is.
         threads: Threads.
         spill_dir: Folder for what does not fit in memory.
     """
@@ -31,29 +35,46 @@ class Limits:
     spill_dir: str
 
 
-def limits(resources: Resources, cgroup: Path = Path("/sys/fs/cgroup")) -> Limits:
+def limits(resources: Resources, root: Path = cgroup.ROOT, process: Path = cgroup.PROCESS) -> Limits:
     """Return the limits that a job set, filled up from the cgroup (v2 or v1) and the machine.
 
     Args:
-        resources: What the job set.
-        cgroup: Where the cgroup file system is mounted.
+        resources: What the job set; its memory is that of the whole process.
+        root: Where the cgroup file system is mounted.
+        process: The kernel's list of this process's cgroups.
     """
     memory = resources.memory_bytes
     if memory is None:
-        whole = memory_limit(cgroup)
-        memory = None if whole is None else max(int(whole * _SHARE), _LEAST)
-    return Limits(memory, resources.threads or cores(cgroup), resources.spill_dir or tempfile.gettempdir())
+        free = memory_free(root, process)
+        memory = None if free is None else max(int(free * _SHARE), _LEAST)
+    engine = None if memory is None else engine_share(memory)
+    return Limits(engine, resources.threads or cores(root, process), resources.spill_dir or tempfile.gettempdir())
 
 
-def cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the cores that this process may use: the cgroup's quota, or the CPUs that it may run on; at least 1."""
+def engine_share(process: int) -> int:
+    """Return how much of a process's memory its engine may allocate: all but 192 MiB, and never less than a half.
+
+    Args:
+        process: Bytes.
+    """
+    return max(process - _RESERVE, process // 2)
+
+
+def cores(root: Path = cgroup.ROOT, process: Path = cgroup.PROCESS) -> int:
+    """Return the cores that this process may use: the lowest quota of its cgroups, or the CPUs that it may run on; at least 1.
+
+    Args:
+        root: Where the cgroup file system is mounted.
+        process: The kernel's list of this process's cgroups.
+    """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _words(cgroup / "cpu.max") or [
-        *_words(cgroup / "cpu/cpu.cfs_quota_us"),
-        *_words(cgroup / "cpu/cpu.cfs_period_us"),
-    ]
-    if len(quota) == 2 and all(word.isdigit() for word in quota) and int(quota[1]):
-        usable = min(usable, -(-int(quota[0]) // int(quota[1])))
+    for folder in cgroup.folders("cpu", root, process):
+        quota = _words(folder / "cpu.max") or [
+            *_words(folder / "cpu.cfs_quota_us"),
+            *_words(folder / "cpu.cfs_period_us"),
+        ]
+        if len(quota) == 2 and all(word.isdigit() for word in quota) and int(quota[1]):
+            usable = min(usable, -(-int(quota[0]) // int(quota[1])))
     return max(usable, 1)
 
 

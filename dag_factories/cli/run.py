@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a pipeline here: the jobs of its DAG, in their order, without Airflow.
 
-Without --date the last interval of the schedule that is over is run. ${var:…} and ${conn:…} are read from AIRFLOW_VAR_* and
-AIRFLOW_CONN_*. Progress goes to stderr; the outcome, or with --json each step's result as one line of JSON, to stdout.
+Without --date the last interval of the schedule that is over is run; the runs of a range go one after the other, each with all that the
+engine is given. ${var:…} and ${conn:…} are read from AIRFLOW_VAR_* and AIRFLOW_CONN_*. Progress goes to stderr; the outcome, or with
+--json each step's result as one line of JSON, to stdout.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ examples:
   dataops run orders.yaml
   dataops run orders.yaml --date 2024-01-31
   dataops run orders.yaml --date 2024-01-01..2024-01-31     one run for each interval
+  dataops run orders.yaml --threads 4 --memory 8GB --spill-dir /mnt/scratch
   dataops run orders.yaml --json | jq .rows
   dataops run orders.yaml --airflow                         as a DAG run of the installed Airflow
 
@@ -31,11 +33,29 @@ exit status: 0 every run passed or was published with bad rows put aside, 1 a ru
 """
 
 
+_ELSE = "(default: resources of the pipeline, else of its target, else"
+_HERE = " of the cgroup or machine)"
+_LEAST = 64 * 2**20
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the pipeline file")
     parser.add_argument("--target", help="target of dataops.yaml (default: $DATAOPS_TARGET, else its default_target)")
     parser.add_argument("--date", metavar="A[..B]", help="the interval that starts then, or all from A to B")
+    parser.add_argument("--threads", type=_threads, metavar="N", help=f"threads of the engine {_ELSE} all cores{_HERE}")
+    parser.add_argument(
+        "--memory",
+        type=_memory,
+        metavar="SIZE",
+        help=f"memory of a job, as 512MB or 4GiB {_ELSE} most of what is free{_HERE}",
+    )
+    parser.add_argument(
+        "--spill-dir",
+        type=_folder,
+        metavar="DIR",
+        help=f"folder for what does not fit in memory {_ELSE} $TMPDIR or /tmp)",
+    )
     parser.add_argument("--json", action="store_true", help="print each step's result as one line of JSON")
     parser.add_argument("--airflow", action="store_true", help="run it as a DAG run of the installed Airflow")
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -46,6 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     from dag_factories.cli._findings import show
     from dag_factories.findings import PipelineError
 
+    if arguments.airflow and any((arguments.threads, arguments.memory, arguments.spill_dir)):
+        print(
+            "dataops run: --threads, --memory and --spill-dir limit a run here, and --airflow runs in Airflow",
+            file=sys.stderr,
+        )
+        print("  -> leave them out, or write them as `resources` into the pipeline", file=sys.stderr)
+        return 2
     try:
         outcomes = _outcomes(arguments)
         failed = [tell(outcome, as_json=arguments.json) for outcome in outcomes]
@@ -67,9 +94,38 @@ def _outcomes(arguments: argparse.Namespace) -> Iterable[RunOutcome]:
         from dag_factories.realise.local_run import run_in_airflow
 
         return run_in_airflow(arguments.file, **options)
+    from airflow_dataops.core.tables import Resources
     from dag_factories.run import run_pipeline
 
-    return run_pipeline(arguments.file, **options)
+    given = Resources(memory_bytes=arguments.memory, threads=arguments.threads, spill_dir=arguments.spill_dir)
+    return run_pipeline(arguments.file, resources=given, **options)
+
+
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads; write a whole number from 1 on, as 4")
+    return int(text)
+
+
+def _memory(text: str) -> int:
+    from pydantic_core import PydanticCustomError
+
+    from dag_factories.specs.values import size
+
+    try:
+        found = int(text) if text.isascii() and text.isdigit() else size(text)
+    except PydanticCustomError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write it as 512MB or 4GiB") from None
+    if found < _LEAST:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little; the engine needs 64MB or more")
+    return found
+
+
+def _folder(text: str) -> str:
+    path = Path(text).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file; name a folder, which is made where it is missing")
+    return str(path)
 
 
 def to_stderr(line: str) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_dataops.core.errors import SpecError
-from airflow_dataops.core.tables import JobResult
+from airflow_dataops.core.tables import JobResult, Resources
 from dag_factories.findings import PipelineError
 from dag_factories.run import RunOutcome, run_pipeline
 
@@ -183,3 +183,21 @@ def test_wrong_arguments_are_refused(
     with pytest.raises(SpecError) as caught:
         run(**arguments)
     assert caught.value.code == code
+
+
+def test_given_limits_go_before_those_of_the_pipeline(run: Callable[..., list[RunOutcome]], project: Path) -> None:
+    lines: list[str] = []
+    text = FULL + "resources: {threads: 3, memory: 300MB}\n"
+    [outcome] = run(text, resources=Resources(threads=1, spill_dir=f"{project}/spill"), progress=lines.append)
+    record = project / "lake/.dataops/runs/orders" / outcome.run.key / "steps/refine.spec.json"
+    limits = json.loads(record.read_text())["resources"]
+    assert limits == {"memory_bytes": 300 * 2**20, "threads": 1, "spill_dir": f"{project}/spill"}
+    assert lines[0].startswith("engine: 1 thread, ")
+    assert lines[0].endswith(f"spill in {project}/spill")
+
+
+def test_the_limits_are_said_once_for_a_range(run: Callable[..., list[RunOutcome]]) -> None:
+    lines: list[str] = []
+    run(dates="2024-01-29..2024-01-31", progress=lines.append)
+    assert [line.partition(":")[0] for line in lines].count("engine") == 1
+    assert lines[0].endswith("(all from this container or machine)")
