@@ -49,18 +49,18 @@ def post(
         sleep: Waits between tries.
 
     Raises:
-        SpecError: The address is no web address (``ALERT_ENDPOINT``).
+        SpecError: The address is no web address, or it or a header has characters that HTTP does not allow (``ALERT_ENDPOINT``).
         StorageError: It did not take the body (``ALERT_NOT_SENT``).
     """
-    parts = urlsplit(endpoint.url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SpecError("a webhook's address must begin with http:// or https:// and a host", code="ALERT_ENDPOINT")
-    said = ""
+    host, data, said = _host(endpoint), json.dumps(body, default=str).encode(), ""
     for attempt in range(max(attempts, 1)):
         if attempt:
             sleep(2.0 ** (attempt - 1))
         try:
-            status = _send(endpoint, json.dumps(body, default=str).encode(), timeout)
+            status = _send(endpoint, data, timeout)
+        except (ValueError, http.client.InvalidURL):
+            # What is wrong is not shown: the error quotes the path or the header, and a token is in it.
+            raise _bad_address("holds characters that HTTP does not allow, such as a space or a line end") from None
         except (OSError, http.client.HTTPException) as error:
             said = f"{type(error).__name__}: {error}"
             continue
@@ -69,7 +69,26 @@ def post(
         said = f"HTTP status {status}"
         if status not in _BUSY:
             break
-    raise StorageError(f"the webhook at {parts.hostname} did not take the alert: {said}", code="ALERT_NOT_SENT")
+    raise StorageError(f"the webhook at {host} did not take the alert: {said}", code="ALERT_NOT_SENT")
+
+
+def _host(endpoint: Endpoint) -> str:
+    try:
+        parts = urlsplit(endpoint.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise _bad_address("must begin with http:// or https:// and a host")
+    return host
+
+
+def _bad_address(what: str) -> SpecError:
+    return SpecError(
+        f"a webhook's address, or one of its headers, {what}",
+        hint="look at the value that the route's reference names: it is not shown here, since it may hold a token",
+        code="ALERT_ENDPOINT",
+    )
 
 
 def _send(endpoint: Endpoint, body: bytes, timeout: float) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -99,11 +100,36 @@ def test_what_will_not_change_is_not_asked_again_and_no_redirect_followed(server
     assert len(server.seen) == 1
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/x", "file:///etc/passwd", "host/path", "http:///x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://host/x",
+        "file:///etc/passwd",
+        "host/path",
+        "http:///x",
+        "http://h:x/",
+        "http://[x/",
+        "http://h:99999/",
+    ],
+)
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(SpecError) as caught:
         post(Endpoint(url), {})
     assert caught.value.code == "ALERT_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [("/hooks/s3cr3t with a space", "t"), ("/hooks/s3cr3t-ü", "t"), ("/x", "s3cr3t\n"), ("/x", "s3cr3t-€")],
+)
+def test_a_secret_that_http_does_not_allow_is_refused_and_not_shown(server: Server, path: str, token: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        post(Endpoint(server.url + path, {"Authorization": f"Bearer {token}"}), {})
+    assert caught.value.code == "ALERT_ENDPOINT"
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "s3cr3t" not in shown
+    assert server.seen == []
 
 
 def test_neither_path_nor_token_are_shown_in_errors(server: Server) -> None:
