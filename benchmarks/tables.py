@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables that the benchmarks read, made once and kept in the user's cache folder.
 
-python benchmarks/tables.py gate|orders ROWS
+python benchmarks/tables.py gate|orders ROWS makes one where it is not there yet, and prints its path.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def cached(kind: str, rows: int) -> str:
         kind: ``gate`` (one file, 12 columns) or ``orders`` (a folder of six files, 9 columns).
         rows: Number of rows.
     """
-    path = _root() / f"{kind}-v{VERSION}-{rows}{'.parquet' if kind == 'gate' else ''}"
+    path = _path(kind, rows)
     if not path.exists():
         print(f"generating {rows} rows of {kind} at {path}", flush=True)
-        subprocess.run([sys.executable, __file__, kind, str(rows)], check=True)
+        subprocess.run([sys.executable, __file__, kind, str(rows)], check=True, stdout=subprocess.DEVNULL)
     return str(path)
 
 
@@ -38,14 +38,20 @@ def size_of(path: str) -> int:
     return sum(entry.stat().st_size for entry in os.scandir(path))
 
 
+def _path(kind: str, rows: int) -> Path:
+    return _root() / f"{kind}-v{VERSION}-{rows}{'.parquet' if kind == 'gate' else ''}"
+
+
 def _root() -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "airflow-dataops", "bench")
     root.mkdir(parents=True, exist_ok=True)
     return root
 
 
-def _generate(kind: str, rows: int) -> None:
-    target = _root() / f"{kind}-v{VERSION}-{rows}{'.parquet' if kind == 'gate' else ''}"
+def _generate(kind: str, rows: int) -> str:
+    target = _path(kind, rows)
+    if target.exists():
+        return str(target)
     making = target.with_name(f"making-{os.getpid()}-{target.name}")
     try:
         if kind == "gate":
@@ -57,6 +63,7 @@ def _generate(kind: str, rows: int) -> None:
         if making.is_dir():
             shutil.rmtree(making)
         making.unlink(missing_ok=True)
+    return str(target)
 
 
 def _gate(path: str, rows: int, seed: int = 7) -> None:
@@ -105,4 +112,4 @@ def _orders(folder: str, rows: int) -> None:
 
 
 if __name__ == "__main__":
-    _generate(sys.argv[1], int(sys.argv[2]))
+    print(_generate(sys.argv[1], int(sys.argv[2])))

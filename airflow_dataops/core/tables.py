@@ -146,7 +146,7 @@ class Resources(Model):
     """Limits of a job's process.
 
     Attributes:
-        memory_bytes: Memory of the engine; None takes a share of the cgroup's limit.
+        memory_bytes: Memory of the whole process, of which the engine gets what the rest leaves; None takes a share of what is free.
         threads: Threads of the engine; None takes the cgroup's cores.
         spill_dir: Folder for what does not fit in memory; None takes the system's temporary folder.
     """

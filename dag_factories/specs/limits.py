@@ -16,7 +16,7 @@ class Limits(AuthorModel):
     """Limits of each job's process.
 
     Attributes:
-        memory: Memory of the engine (``4GB``); without it a share of the container's.
+        memory: Memory of the whole process (``4GB``); without it a share of what the container has free.
         threads: Threads of the engine; without it the container's cores.
         spill_dir: Folder for what does not fit in memory; without it the system's temporary folder.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dataops.clients.limits import free_bytes, local_size, memory_limit, oom_kills
+from airflow_dataops.clients.limits import free_bytes, local_size, memory_free, memory_limit, oom_kills
 
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
@@ -21,6 +21,41 @@ def test_without_a_limit_it_is_the_machines_memory(tmp_path: Path, text: str) ->
     (tmp_path / "memory.max").write_text(text)
     assert memory_limit(tmp_path) == machine
     assert machine is not None
+
+
+@pytest.mark.parametrize(
+    ("limit", "current", "stat", "line"),
+    [
+        ("memory.max", "memory.current", "memory.stat", "inactive_file 1048576"),
+        (
+            "memory/memory.limit_in_bytes",
+            "memory/memory.usage_in_bytes",
+            "memory/memory.stat",
+            "total_inactive_file 1048576",
+        ),
+    ],
+)
+def test_what_is_free_counts_the_page_cache_in(tmp_path: Path, limit: str, current: str, stat: str, line: str) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / limit).write_text(str(2**27))
+    assert memory_free(tmp_path) == 2**27
+    (tmp_path / current).write_text(str(2**26))
+    assert memory_free(tmp_path) == 2**26
+    (tmp_path / stat).write_text(f"anon 5\n{line}\n")
+    assert memory_free(tmp_path) == 2**26 + 2**20
+
+
+def test_more_in_use_than_allowed_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000")
+    (tmp_path / "memory.current").write_text("2000")
+    assert memory_free(tmp_path) == 0
+
+
+def test_a_machine_without_limits_has_free_what_it_says() -> None:
+    found, whole = memory_free(Path("/none")), memory_limit(Path("/none"))
+    assert found is not None
+    assert whole is not None
+    assert 0 < found <= whole
 
 
 def test_kills_for_memory_are_counted(tmp_path: Path) -> None:

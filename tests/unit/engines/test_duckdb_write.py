@@ -11,7 +11,6 @@ from sqlglot import exp, parse_one
 from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.tables import Resources
 from airflow_dataops.engines.duckdb import DuckDBEngine
-from airflow_dataops.engines.limits import cores, limits
 
 
 @pytest.fixture
@@ -94,31 +93,3 @@ def test_work_that_does_not_fit_in_memory_is_spilled(tmp_path: Path) -> None:
         assert engine.session.value("SELECT current_setting('threads')") == 1
         assert any((tmp_path / "spill").rglob("*.tmp"))
     assert list((tmp_path / "spill").iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"cpu.max": "50000 100000", "memory.max": "1073741824"}, (1, 1073741824)),
-        ({"cpu.max": "max 100000", "memory.max": "max"}, (None, None)),
-        (
-            {
-                "cpu/cpu.cfs_quota_us": "100000",
-                "cpu/cpu.cfs_period_us": "100000",
-                "memory/memory.limit_in_bytes": "536870912",
-            },
-            (1, 536870912),
-        ),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, (None, None)),
-    ],
-)
-def test_limits_come_from_the_cgroup(
-    tmp_path: Path, files: dict[str, str], expected: tuple[int | None, int | None]
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    found = limits(Resources(), tmp_path)
-    whole = limits(Resources(), tmp_path / "none")
-    assert found.threads == (expected[0] or cores(tmp_path / "none"))
-    assert found.memory_bytes == (int(expected[1] * 0.7) if expected[1] else whole.memory_bytes)
