@@ -15,13 +15,14 @@ from typing import Any
 from airflow_dataops.clients.storage_error import error_number, spill_full, storage_error
 from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.sql.types import from_engine
+from airflow_dataops.engines.duckdb_rows import fetch
 from airflow_dataops.engines.files import unreadable
 from airflow_dataops.engines.limits import Limits
 
 _SPILL = "dataops-duckdb-"
 _ODD_VALUE = "cast the column with on_error: quarantine or null, or put such rows aside with a rule of the gate"
 _PATH = re.compile(r'(?:file|directory|pattern) \\*"([^"\\]+)')
-_DAMAGED = re.compile(r'Failed to read file "([^"]+)": (.*)')
+_DAMAGED = re.compile(r"""file ["\']([^"\']+)["\']""", re.IGNORECASE)
 
 
 class Session:
@@ -62,8 +63,7 @@ class Session:
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return a small result; moments with a zone come as aware datetimes."""
         with translated():
-            found: list[dict[str, Any]] = self.connection.sql(sql).to_arrow_table().to_pylist()
-            return found
+            return fetch(self.connection, sql)
 
     def types(self, sql: str) -> dict[str, str]:
         """Return column -> DuckDB's own type of a query; it is not run."""
@@ -103,7 +103,7 @@ def translated() -> Iterator[None]:
     except duckdb.InvalidInputException as error:
         damaged = _DAMAGED.search(str(error))
         if damaged:
-            raise unreadable(damaged[1], damaged[2]) from error
+            raise unreadable(damaged[1], _first_line(error)) from error
         # What a strict cast raises in its query; everything else that DuckDB calls so is about the data too.
         raise InputError(_first_line(error), hint=_ODD_VALUE, code="VALUE_REFUSED") from error
     except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:

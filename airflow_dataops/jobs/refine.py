@@ -26,7 +26,14 @@ from airflow_dataops.engines.base import Engine, SourceInfo
 from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.process import Progress, main
 from airflow_dataops.jobs.records import layout_of, write_document
-from airflow_dataops.jobs.refine_table import Published, clear_leftovers, open_excluded, open_source, published
+from airflow_dataops.jobs.refine_table import (
+    Published,
+    clear_leftovers,
+    open_excluded,
+    open_source,
+    published,
+    refuse_changed,
+)
 from airflow_dataops.jobs.staging import staging_lease
 from airflow_dataops.jobs.timing import Timer
 
@@ -102,6 +109,7 @@ class _Refine:
         with self.timer("write", FaultPoint.REFINE_WRITTEN):
             final = self._table(plan, before, losers)
             files = self._write(final)
+            refuse_changed(self.spec, info)
         rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
         with self.timer("profile", FaultPoint.REFINE_PROFILED):
             profile = self._profile(final, files)
