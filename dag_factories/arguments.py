@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dag_factories.project import Project
-from dag_factories.specs.arguments import TASK_DEFAULTS, AuthorModel, DagCommon
+from dag_factories.specs.arguments import TASK_DEFAULTS, DagCommon
 from dag_factories.specs.base import PipelineSpec
 
 _FIRST = {"schedule": None, "timezone": "UTC", "catchup": False}
+_COMMON = set(DagCommon.model_fields)
 
 
 def dag_arguments(spec: PipelineSpec, project: Project) -> dict[str, Any]:
@@ -19,22 +21,21 @@ def dag_arguments(spec: PipelineSpec, project: Project) -> dict[str, Any]:
     durations are seconds; callbacks are names (:data:`dag_factories.specs.arguments.CALLBACKS`). Tags add up, everything else
     replaces.
     """
-    defaults = given(project.spec.defaults.dag)
-    merged = {**_FIRST, **defaults, **given(spec, set(DagCommon.model_fields)), **given(spec.dag)}
+    defaults = project.dag_defaults
+    merged = {**_FIRST, **defaults, **spec.given(only=_COMMON), **spec.dag.given()}
     merged["tags"] = list(dict.fromkeys([*defaults.get("tags", []), *spec.tags]))
     if spec.doc is not None:
         merged["doc_md"] = spec.doc
     return merged
 
 
-def task_arguments(spec: PipelineSpec, project: Project, task_id: str) -> dict[str, Any]:
-    """Return the arguments of one task under Airflow's names, JSON-safe; durations are seconds, callbacks are names."""
+def common_arguments(spec: PipelineSpec, project: Project) -> dict[str, Any]:
+    """Return the arguments of all tasks under Airflow's names, JSON-safe; durations are seconds, callbacks are names."""
     owner = {"owner": spec.owner} if spec.owner is not None else {}
-    single = given(spec.tasks[task_id]) if task_id in spec.tasks else {}
-    project_wide = {name: value for name, value in given(project.spec.defaults).items() if name != "dag"}
-    return {**TASK_DEFAULTS, **project_wide, **owner, **given(spec.defaults), **single}
+    return {**TASK_DEFAULTS, **project.task_defaults, **owner, **spec.defaults.given()}
 
 
-def given(model: AuthorModel, names: set[str] | None = None) -> dict[str, Any]:
-    """Return what the author wrote of a model, and nothing that is only a default."""
-    return model.model_dump(mode="json", include=names, exclude_unset=True)
+def task_arguments(spec: PipelineSpec, common: Mapping[str, Any], task_id: str) -> dict[str, Any]:
+    """Return the arguments of one task: those of all tasks, and its own, which win."""
+    single = spec.tasks.get(task_id)
+    return {**common, **single.given()} if single is not None else dict(common)

@@ -14,6 +14,7 @@ ENDINGS = (".yaml", ".yml")
 
 # A Kubernetes manifest has a `kind` too, so a folder of them would be all errors; `apiVersion` is what no pipeline has.
 _FOREIGN = re.compile(rb"^apiVersion\s*:", re.MULTILINE)
+_LOOKED_AT = 64 * 1024
 _DATA = frozenset({"bronze", "silver", "quarantine", "__pycache__"})
 
 
@@ -39,9 +40,19 @@ def yaml_files(folder: Path) -> Iterator[Path]:
                 yield Path(where, name)
 
 
+def is_foreign(content: bytes) -> bool:
+    """Return whether a YAML file is no pipeline but a Kubernetes manifest.
+
+    Args:
+        content: What it holds.
+    """
+    head = content[:_LOOKED_AT]
+    return b"apiVersion" in head and _FOREIGN.search(head) is not None
+
+
 def _is_foreign(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return bool(_FOREIGN.search(stream.read(64 * 1024)))
+            return is_foreign(stream.read(_LOOKED_AT))
     except OSError:
         return False

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from airflow_dataops.core.errors import DataOpsError, SpecError
-from dag_factories.discover import ENDINGS, find_pipelines
+from dag_factories.discover import ENDINGS, is_foreign, yaml_files
 from dag_factories.findings import Finding, PipelineError, ordered
 from dag_factories.pipeline import LoadedProject, display, load_pipeline, load_project
-from dag_factories.plans import plan_of
+from dag_factories.reader import read_bytes
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def load_dag(file: str, target: str | None = None) -> Any:
     if path is None:
         path = beside[0]
         raise _only(path, "FILE_MISSING", f"{path.name} is not beside {Path(file).name}", f"write it, or delete {file}")
-    return _dag(path, target, load_project(path.parent), loader=file)
+    return _dag(path, load_project(path.parent), target=target, loader=file)
 
 
 def load_dags(path: str, target: str | None = None, *, namespace: MutableMapping[str, Any]) -> dict[str, Any]:
@@ -73,38 +74,55 @@ class _Folder:
         self._folder, self._target, self._loader = folder, target, loader
         self._projects: dict[Path, LoadedProject] = {}
         self._findings: list[Finding] = []
+        self._files_broken = 0
 
     def load(self, wanted: str | None) -> dict[str, Any]:
         from dag_factories.realise.parsing import BROKEN_DAG_ID
 
         by_name: dict[str, list[Path]] = defaultdict(list)
-        for path in find_pipelines(self._folder, None if wanted == BROKEN_DAG_ID else wanted):
-            by_name[path.stem].append(path)
+        for path in yaml_files(self._folder):
+            if wanted in {None, BROKEN_DAG_ID, path.stem}:
+                by_name[path.stem].append(path)
         dags = dict(self._good(by_name))
-        return (
-            dags | self._broken(sum(map(len, by_name.values())) - len(dags))
-            if wanted in {None, BROKEN_DAG_ID}
-            else dags
-        )
+        return dags | self._broken() if wanted in {None, BROKEN_DAG_ID} else dags
 
-    def _broken(self, count: int) -> dict[str, Any]:
+    def _broken(self) -> dict[str, Any]:
         from dag_factories.realise.broken import broken_dag, count_broken
 
-        count_broken(count)
+        count_broken(self._files_broken)
         if not self._findings:
             return {}
         dag = broken_dag(ordered(self._findings), self._loader)
         return {dag.dag_id: dag}
 
     def _good(self, by_name: dict[str, list[Path]]) -> Iterator[tuple[str, Any]]:
+        from dag_factories.realise.arguments import configured
+
+        asked = configured() if len(by_name) > 1 else {}
         for name, paths in by_name.items():
-            if len(paths) > 1:
-                self._findings += _same_name(name, paths)
+            found = list(self._read(paths))
+            if len(found) > 1:
+                self._files_broken += len(found)
+                self._findings += _same_name(name, [path for path, _ in found])
                 continue
+            for path, content in found:
+                try:
+                    project = self._project(path.parent)
+                    yield name, _dag(path, project, content, target=self._target, loader=self._loader, configured=asked)
+                except PipelineError as error:
+                    self._files_broken += 1
+                    self._findings += error.findings
+
+    def _read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, bytes | None]]:
+        """Yield the files that are pipelines, with what they hold; None where one cannot be read, which its checks tell."""
+        for path in paths:
             try:
-                yield name, _dag(paths[0], self._target, self._project(paths[0].parent), self._loader)
-            except PipelineError as error:
-                self._findings += error.findings
+                content = read_bytes(path, self._project(path.parent).project.spec.limits.file_bytes + 1)
+            except OSError:
+                yield path, None
+            else:
+                if not is_foreign(content):
+                    yield path, content
 
     def _project(self, folder: Path) -> LoadedProject:
         if folder not in self._projects:
@@ -115,17 +133,25 @@ class _Folder:
         return self._projects[folder]
 
 
-def _dag(path: Path, target: str | None, project: LoadedProject, loader: str) -> Any:
+def _dag(
+    path: Path,
+    project: LoadedProject,
+    content: bytes | None = None,
+    *,
+    target: str | None,
+    loader: str,
+    configured: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     """Return one DAG; whatever is wrong with it is a :class:`PipelineError`, so that no file takes another one with it."""
     from dag_factories.realise import realise
 
     try:
-        pipeline = load_pipeline(path, target=target, project=project)
-        spec, home, chosen = pipeline.require()
+        pipeline = load_pipeline(path, target=target, project=project, content=content)
+        plan = pipeline.plan()
         for finding in pipeline.findings:
             log.warning("%s", finding)
-        plan = plan_of(spec, home, chosen, pipeline.relative)
-        return realise(plan, root=home.root, loader=loader, source=pipeline.document.text)
+        home, text = pipeline.project.root, pipeline.document.text
+        return realise(plan, root=home, loader=loader, source=text, configured=configured)
     except PipelineError:
         raise
     except DataOpsError as error:

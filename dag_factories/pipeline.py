@@ -17,6 +17,7 @@ from dag_factories.check.structure import validate
 from dag_factories.check.suites import check_suites
 from dag_factories.check.texts import check_texts
 from dag_factories.findings import Finding, PipelineError, has_errors, ordered
+from dag_factories.plans.model import Plan
 from dag_factories.project import FILE_NAME, Project, ProjectSpec, Target, find_root
 from dag_factories.reader import Document, read
 from dag_factories.specs import kinds, spec_of
@@ -72,7 +73,7 @@ class Pipeline:
     @property
     def relative(self) -> str:
         """The file's path from the project's folder, as a plan names it."""
-        return Path(os.path.relpath(self.path, self.project.root)).as_posix()
+        return self.project.relative(self.path)
 
     def require(self) -> tuple[PipelineSpec, Project, Target]:
         """Return what a plan is made of.
@@ -85,14 +86,26 @@ class Pipeline:
             raise PipelineError(self.findings)
         return spec, self.project, self.target
 
+    def plan(self) -> Plan:
+        """Return the pipeline's plan, which the checks have made already.
+
+        Raises:
+            PipelineError: The file or ``dataops.yaml`` has an error; the text lists all of them.
+        """
+        self.require()
+        plan = self.context.plan if self.context else None
+        if plan is None:
+            raise PipelineError(self.findings)
+        return plan
+
     def checked(self, checks: Iterable[Check]) -> Pipeline:
         """Return the pipeline with the findings of further checks."""
         if self.context is None:
             return self
-        found = [*self.findings]
+        found = list[Finding]()
         for check in checks:
             found += _located(self.document, check(self.context), () if check in RAW else self.removed)
-        return replace(self, findings=tuple(ordered(found)))
+        return replace(self, findings=tuple(ordered([*self.findings, *found]))) if found else self
 
 
 def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
@@ -116,7 +129,12 @@ def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
 
 
 def load_pipeline(
-    path: Path | str, *, target: str | None = None, project: LoadedProject | None = None, shown: str | None = None
+    path: Path | str,
+    *,
+    target: str | None = None,
+    project: LoadedProject | None = None,
+    shown: str | None = None,
+    content: bytes | None = None,
 ) -> Pipeline:
     """Read a pipeline file and make the light checks. Nothing of it is executed, and no Airflow is imported.
 
@@ -125,37 +143,33 @@ def load_pipeline(
         target: Name of a target; without it ``DATAOPS_TARGET``, else the project's default.
         project: Its project, where several files share one; looked for without it.
         shown: What findings call the file; its path without it.
+        content: What the file holds, where it has been read already.
 
     Raises:
         SpecError: ``target`` or ``DATAOPS_TARGET`` names no target (``UNKNOWN_TARGET``). What is wrong in a file never raises.
     """
     path = Path(path).absolute()
     loaded = project or load_project(path.parent)
-    document = read(path, shown or display(path), loaded.project.spec.limits)
+    document = read(path, shown or display(path), loaded.project.spec.limits, content)
     chosen = _target(loaded, target)
-    pipeline = Pipeline(path, loaded.project, chosen, document, findings=(*loaded.findings, *document.findings))
-    if not document.data:
-        return pipeline
+    findings = [*loaded.findings, *document.findings]
     kind = document.data.get("kind")
-    if not isinstance(kind, str) or kind not in kinds():
-        return replace(pipeline, findings=(*pipeline.findings, *_located(document, [_kind_problem(kind)], ())))
+    if not document.data or not isinstance(kind, str) or kind not in kinds():
+        findings += _located(document, [_kind_problem(kind)], ()) if document.data else []
+        return Pipeline(path, loaded.project, chosen, document, findings=tuple(findings))
     model = spec_of(kind)
     checked = validate(model, document.data)
     context = Context(path, document.data, model, checked.model, loaded.project, chosen)
     own = checked.model.problems() if checked.model else []
-    findings = [
-        *pipeline.findings,
-        *_located(document, checked.problems, ()),
-        *_located(document, own, checked.removed),
-    ]
-    pipeline = replace(pipeline, context=context, removed=tuple(checked.removed), findings=tuple(findings))
+    findings += [*_located(document, checked.problems, ()), *_located(document, own, checked.removed)]
+    pipeline = Pipeline(path, loaded.project, chosen, document, context, tuple(checked.removed), tuple(findings))
     return pipeline.checked(RAW + LIGHT)
 
 
 def display(path: Path) -> str:
     """Return a path as findings show it: from the working folder where it lies below, else in full."""
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+    text, here = str(path), os.path.join(os.getcwd(), "")
+    return text.removeprefix(here)
 
 
 def _target(loaded: LoadedProject, name: str | None) -> Target | None:

@@ -7,13 +7,16 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from airflow_dataops.core.errors import SpecError, unknown_name
-from dag_factories.references import expand_lake
+from dag_factories.paths import RealPaths
+from dag_factories.plans.model import Route as PlanRoute
+from dag_factories.references import expand_lake, typed_values
 from dag_factories.specs.arguments import AuthorModel, DagDefaults, TaskArguments
 from dag_factories.specs.limits import Limits
 from dag_factories.specs.masks import Mask
@@ -136,6 +139,35 @@ class Project:
     spec: ProjectSpec
     file: Path | None = None
 
+    @cached_property
+    def dag_defaults(self) -> dict[str, Any]:
+        """What ``defaults: {dag: …}`` says, JSON-safe; the same for all pipelines, so it is asked for once."""
+        return self.spec.defaults.dag.given()
+
+    @cached_property
+    def task_defaults(self) -> dict[str, Any]:
+        """What ``defaults`` says of all tasks, JSON-safe."""
+        return self.spec.defaults.given(without={"dag"})
+
+    @cached_property
+    def routes(self) -> dict[str, PlanRoute]:
+        """All routes as plans have them: a text with a reference is one, since a webhook's address is a secret more often than not."""
+        return {
+            name: PlanRoute(notifier=route.notifier, arguments=typed_values(route.arguments))
+            for name, route in self.spec.alerts.items()
+        }
+
+    @cached_property
+    def _paths(self) -> RealPaths:
+        return RealPaths()
+
+    def relative(self, path: Path) -> str:
+        """Return a file's path from the project's folder, as a plan names it."""
+        text, root = str(path), f"{self.root}/"
+        if text.startswith(root) and "/../" not in text:
+            return text[len(root) :]
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
     def target(self, name: str | None = None, environ: Mapping[str, str] | None = None) -> Target:
         """Return a target.
 
@@ -171,14 +203,14 @@ class Project:
         Raises:
             SpecError: It lies outside of the project's folder, also by a symbolic link (``PATH_OUTSIDE``).
         """
-        full = (self.root / path).resolve()
-        if not full.is_relative_to(self.root.resolve()):
+        full = os.path.join(self.root, path)
+        if not self._paths.inside(full, str(self.root)):
             raise SpecError(
                 f"{path} lies outside of the project's folder {self.root.name}/",
                 hint="move the file beside dataops.yaml and write its path from there",
                 code="PATH_OUTSIDE",
             )
-        return full
+        return Path(self._paths.real(full))
 
     def confined(self, path: str, target: Target) -> None:
         """Check that a table lies in the project's folder, the lake, or one of ``paths``.
@@ -194,12 +226,17 @@ class Project:
         if full.startswith("${"):
             return  # only the run knows what ${env:…} stands for
         roots = [target.lake, str(self.root), *(self.absolute(p) for p in self.spec.paths)]
-        if not any(_inside(full, root) for root in roots):
+        if not any(self._inside(full, root) for root in roots):
             raise SpecError(
                 f"{path} lies outside of the project's folder and of the lake {target.lake}",
                 hint="write it below ${lake}, or name its folder in paths: of dataops.yaml",
                 code="PATH_OUTSIDE",
             )
+
+    def _inside(self, full: str, root: str) -> bool:
+        if _URI.match(full) or _URI.match(root):
+            return ".." not in full.split("/") and (full == root or full.startswith(root + "/"))
+        return self._paths.inside(full, root)
 
 
 def find_root(start: Path) -> Path | None:
@@ -213,10 +250,3 @@ def find_root(start: Path) -> Path | None:
         if (folder / ".git").exists():
             return None
     return None
-
-
-def _inside(full: str, root: str) -> bool:
-    if _URI.match(full) or _URI.match(root):
-        return ".." not in full.split("/") and (full == root or full.startswith(root + "/"))
-    real, base = os.path.realpath(full), os.path.realpath(root)
-    return real == base or real.startswith(base + os.sep)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from dag_factories.project import ReadLimits
 
 # Where one of these stands, the text may hold a tag, or an alias, which the fast parser drops or copies without a word.
 _SUSPICIOUS = re.compile(r"(?:^|[\s,\[{(:-])(?:[!&*]|<<\s*:)", re.MULTILINE)
+_MARKS = re.compile(r"[!&*]|<<")  # without one of these marks the text is not suspicious, and this is far quicker
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_PIECE = 64 * 1024
 _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
 )
@@ -50,18 +53,18 @@ class Document:
         return self.tree.find(path, on_key=on_key, offset=offset)
 
 
-def read(path: Path, file: str, limits: ReadLimits | None = None) -> Document:
+def read(path: Path, file: str, limits: ReadLimits | None = None, content: bytes | None = None) -> Document:
     """Read a YAML file.
 
     Args:
         path: Where it is.
         file: What findings call it.
         limits: Its limits.
+        content: Its bytes, where they have been read already; one more than the limit is enough.
     """
     limits = limits or ReadLimits()
     try:
-        with path.open("rb") as stream:
-            content = stream.read(limits.file_bytes + 1)
+        content = read_bytes(path, limits.file_bytes + 1) if content is None else content
     except OSError as error:
         code = "FILE_MISSING" if isinstance(error, FileNotFoundError) else "FILE_UNREADABLE"
         reason = f"the file cannot be read: {error.strerror or error}"
@@ -70,6 +73,24 @@ def read(path: Path, file: str, limits: ReadLimits | None = None) -> Document:
         message = f"the file is larger than {limits.file_bytes} bytes"
         return _broken(file, "", Position(1, 1), ("FILE_TOO_LARGE", message, "split it: one pipeline a file"))
     return parse(content, file, limits)
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Return the first ``most`` bytes of a file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    # Small pieces: memory for the largest file that is allowed costs more than all of the reading.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = piece = os.read(descriptor, min(most, _PIECE))
+        while piece and len(content) < most:
+            piece = os.read(descriptor, min(most - len(content), _PIECE))
+            content += piece
+    finally:
+        os.close(descriptor)
+    return content
 
 
 def parse(content: bytes, file: str, limits: ReadLimits | None = None) -> Document:
@@ -105,7 +126,7 @@ class _Parsing:
         elif not isinstance(data, dict):
             message = f"the file holds {'a list' if isinstance(data, list) else 'a single value'}, not keys and values"
             self.add(Position(1, 1), "NOT_A_MAPPING", message, "start it with version: 1 and kind: bronze_to_silver")
-        elif _SUSPICIOUS.search(self.text) or not _within(data, self.limits.nodes, self.limits.depth):
+        elif _is_suspicious(self.text) or not _within(data, self.limits.nodes, self.limits.depth):
             tree = self.structure()
             data = self.rest(tree) if self.findings else data
         return self.result(data)
@@ -202,19 +223,23 @@ def _position(before: str) -> Position:
     return Position(len(lines), len(lines[-1]) + 1)
 
 
+def _is_suspicious(text: str) -> bool:
+    return _MARKS.search(text) is not None and _SUSPICIOUS.search(text) is not None
+
+
 def _within(data: Any, nodes: int, depth: int) -> bool:
     """Return whether the data has no more values and levels than allowed; ends as soon as it is clear."""
-    stack, count = [(data, 1)], 0
+    stack, count = [(data, 1)], 1
     while stack:
         value, level = stack.pop()
-        count += 1
-        if level > depth or count > nodes:
-            return False
+        children = value
+        count += len(value)
         if isinstance(value, dict):
-            count += len(value)
-            stack.extend((child, level + 1) for child in value.values())
-        elif isinstance(value, list):
-            stack.extend((child, level + 1) for child in value)
+            count += len(value)  # a key counts as its value does
+            children = value.values()
+        if level + bool(value) > depth or count > nodes:
+            return False
+        stack += [(child, level + 1) for child in children if isinstance(child, dict | list)]
     return True
 
 
@@ -292,4 +317,4 @@ def _explain(message: str, at: Position, began: Position | None, text: str) -> t
     return "YAML_SYNTAX", own, None
 
 
-__all__ = ["Document", "key_text", "parse", "read"]
+__all__ = ["Document", "key_text", "parse", "read", "read_bytes"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from difflib import get_close_matches
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.run import REFERENCES as RUN_NAMES
@@ -73,10 +73,24 @@ def typed(text: str) -> str | RunRef | EnvRef:
     A text with ``${env:…}``, ``${var:…}`` or ``${conn:…}`` becomes an :class:`EnvRef`, whose template may hold ``${run.…}``
     too. ``${lake}`` has to be expanded before.
     """
+    if "${" not in text:
+        return text
     kinds = {ref.kind for ref in parse(text)}
     if kinds & SECRET_KINDS:
         return EnvRef(template=text)
     return RunRef(template=text) if "run" in kinds else text
+
+
+def typed_values(value: Any) -> Any:
+    """Return JSON-safe data with every text in it as :func:`typed` has it, references as dumped models."""
+    if isinstance(value, str):
+        made = typed(value)
+        return made if isinstance(made, str) else made.model_dump()
+    if isinstance(value, list):
+        return [typed_values(item) for item in value]
+    if isinstance(value, dict):
+        return {key: typed_values(item) for key, item in value.items()}
+    return value
 
 
 def secret(text: str) -> SecretValue:

@@ -53,7 +53,7 @@ def resolve(value: Any, by: Resolver) -> Any:
         return [resolve(item, by) for item in value]
     if not isinstance(value, dict):
         return value
-    if not _is_reference(value):
+    if "ref" not in value or not _is_reference(value):
         return {key: resolve(item, by) for key, item in value.items()}
     kind = value["ref"]
     arguments = {name: value[name] for name in _FIELDS[kind]}
@@ -89,6 +89,8 @@ class JinjaResolver:
 
     def literal(self, text: str) -> str:
         """Return Jinja that renders to ``text``, whatever stands in it."""
+        if "{" not in text and "\r" not in text and text[-1:] != "\n":
+            return text  # most texts: there is nothing to look for
         return _JINJA.sub(lambda found: f"{{{{ {found.group()!r} }}}}", text)
 
     def text(self, template: str) -> str:

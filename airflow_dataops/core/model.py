@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -10,3 +12,7 @@ class Model(BaseModel):
     """A frozen, strict-keyed pydantic model: an unknown key is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return the model itself, which nothing changes: pydantic would copy every default of a field for each document that is read."""
+        return self

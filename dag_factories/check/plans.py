@@ -7,16 +7,13 @@ from collections.abc import Iterator
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
 from dag_factories.check.context import Context
-from dag_factories.plans import plan_of
 from dag_factories.specs.base import Problem
 
 
 def check_plan(context: Context) -> Iterator[Problem]:
     """Yield why no plan can be made, and tasks that the plan does not have."""
-    if context.spec is None or context.target is None:
-        return
     try:
-        plan = plan_of(context.spec, context.project, context.target, context.path.name)
+        plan = context.plan
     except SpecError as error:
         if error.code not in (
             "UNKNOWN_REFERENCE",
@@ -24,6 +21,8 @@ def check_plan(context: Context) -> Iterator[Problem]:
             "SECRET_IN_FILE",
         ):  # found in its place already
             yield Problem(("kind",), error.code, error.message, error.hint)
+        return
+    if plan is None or context.spec is None or not context.spec.tasks:
         return
     known = [task.id for task in plan.tasks]
     for name in context.spec.tasks:

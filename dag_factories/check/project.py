@@ -58,7 +58,7 @@ def check_routes(context: Context) -> Iterator[Problem]:
     places = [("dag",), ("defaults",), *(("tasks", task) for task in spec.tasks)]
     for place in places:
         holder = spec.tasks[place[1]] if place[0] == "tasks" else getattr(spec, place[0])
-        for argument in sorted(CALLBACK_ARGUMENTS & type(holder).model_fields.keys()):
+        for argument in sorted(CALLBACK_ARGUMENTS & holder.model_fields_set):
             for index, name in enumerate(getattr(holder, argument)):
                 if name not in routes and not is_registered(CALLBACKS, name):
                     known = [*routes, *registered(CALLBACKS)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
 from dag_factories.check.context import Context
+from dag_factories.reader import read_bytes
 from dag_factories.specs.base import Path, Problem
 
 _LARGEST = 4 * 2**20
@@ -44,17 +45,23 @@ def read_suite(context: Context, name: str, place: Path) -> tuple[dict[str, Any]
         path = context.project.file_path(name)
     except SpecError as error:
         return None, Problem(place, error.code, error.message, error.hint)
-    if not path.is_file():
+    try:
+        content = read_bytes(path, _LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):  # ValueError: a NUL in the name
         near = [file.relative_to(context.project.root).as_posix() for file in sorted(path.parent.glob("*.json"))]
         message = f"there is no suite {name} in {context.project.root.name}/"
         return None, Problem(
             place, "SUITE_MISSING", message, did_you_mean(name, near) or "write its path from dataops.yaml"
         )
+    except OSError as error:
+        return None, Problem(
+            place, "SUITE_INVALID", f"{name} cannot be read: {error.strerror}", "check its permissions"
+        )
+    if len(content) > _LARGEST:
+        return None, Problem(place, "SUITE_INVALID", f"{name} is larger than {_LARGEST} bytes", "split it")
     try:
-        if path.stat().st_size > _LARGEST:
-            return None, Problem(place, "SUITE_INVALID", f"{name} is larger than {_LARGEST} bytes", "split it")
-        suite = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        suite = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         return None, Problem(place, "SUITE_INVALID", f"{name} is not JSON: {error}", "save the suite as JSON")
     if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
         hint = 'a suite is {"name": …, "expectations": [{"type": …, "kwargs": {…}}]}'

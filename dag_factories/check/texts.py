@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from airflow_dataops.core.errors import SpecError
 from dag_factories.check.context import Context
 from dag_factories.references import looks_like_reference, parse
-from dag_factories.specs.base import Path, Problem
+from dag_factories.specs.base import Path, PipelineSpec, Problem
 
 _JINJA = re.compile(r"\{\{|\{%")
 
 
 def check_texts(context: Context) -> Iterator[Problem]:
     """Yield references that are unknown or stand where they have no value, and Jinja."""
-    allowed = {tuple(path.split(".")): kinds for path, kinds in context.model.REFERENCES.items()}
-    free = [tuple(path.split(".")) for path in context.model.FREE_TEXT]
-    for path, text in _texts(context.data, ()):
-        if "{" not in text or any(_matches(path, pattern) for pattern in free):
+    allowed, free = _patterns(context.model)
+    found: list[tuple[Path, str]] = []
+    _collect(context.data, (), found)
+    for path, text in found:
+        if any(_matches(path, pattern) for pattern in free):
             continue
         if jinja := _JINJA.search(text):
             message = "Jinja is not rendered in a pipeline file"
@@ -43,15 +45,21 @@ def reference_problems(path: Path, text: str, kinds: Any) -> Iterator[Problem]:
         yield Problem(path, error.code, error.message, error.hint, offset=error.details.get("offset"))
 
 
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            yield from _texts(child, (*path, key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _texts(child, (*path, index))
+@cache
+def _patterns(model: type[PipelineSpec]) -> tuple[dict[tuple[str, ...], Any], list[tuple[str, ...]]]:
+    """Return where references may stand, with their kinds, and where anything may."""
+    allowed = {tuple(path.split(".")): kinds for path, kinds in model.REFERENCES.items()}
+    return allowed, [tuple(path.split(".")) for path in model.FREE_TEXT]
+
+
+def _collect(value: Any, path: Path, found: list[tuple[Path, str]]) -> None:
+    """Add the texts with a brace and their places; most of a file has none, and is passed by quickly."""
+    for step, child in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(child, str):
+            if "{" in child:
+                found.append(((*path, step), child))
+        elif isinstance(child, dict | list):
+            _collect(child, (*path, step), found)
 
 
 def _matches(path: Path, pattern: tuple[str, ...]) -> bool:

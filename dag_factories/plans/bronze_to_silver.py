@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from airflow_dataops.core.tables import FullSlice, MaskSpec
-from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of, routes_of, task
+from dag_factories.arguments import common_arguments, task_arguments
+from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of
 from dag_factories.plans.model import JobPlan, Plan, ProjectFile, SecretValue, TaskPlan
 from dag_factories.project import Project, Target
-from dag_factories.references import typed
+from dag_factories.references import typed_values
 from dag_factories.specs.bronze_to_silver import BronzeToSilverSpec, Gate, SilverGate
 
 _OPERATORS = {
@@ -45,7 +46,7 @@ def plan(spec: BronzeToSilverSpec, project: Project, target: Target, source_file
         dag=_dag_arguments(spec, project, target),
         tasks=[*tasks, parts.report(tasks)],
         assets=[parts.asset],
-        routes=routes_of(project),
+        routes=project.routes,
         alerts=alerts_of(spec),
     )
 
@@ -63,17 +64,18 @@ class _Parts:
 
     def __init__(self, spec: BronzeToSilverSpec, project: Project, target: Target) -> None:
         self.spec, self.project = spec, project
+        self.arguments = common_arguments(spec, project)
         table = project.table(spec.target.path, target)
         self.asset = asset_uri(table, spec.target.path, target)
-        self.source = {**_dump(spec.source), "path": _text(project.table(spec.source.path, target))}
-        self.table = {**_dump(spec.target), "path": _text(table)}
+        self.source = {**_dump(spec.source), "path": typed_values(project.table(spec.source.path, target))}
+        self.table = {**_dump(spec.target), "path": typed_values(table)}
         self.slice = spec.slice().model_dump(mode="json")
         if "values" in self.slice:
-            self.slice["values"] = {column: _text(value) for column, value in self.slice["values"].items()}
+            self.slice["values"] = {column: typed_values(value) for column, value in self.slice["values"].items()}
         resources = _dump(spec.resources.over(target.config.resources))
         if spill := resources.get("spill_dir"):
-            resources["spill_dir"] = _text(spill)
-        self.common = {"lake": _text(target.lake), "engine": engine_of(spec, target), "resources": resources}
+            resources["spill_dir"] = typed_values(spill)
+        self.common = {"lake": typed_values(target.lake), "engine": engine_of(spec, target), "resources": resources}
         self.masks = self._masks()
         self.quarantine = _dump(spec.quarantine)
         self.link = {} if target.config.report_base_url is None else {"report_base_url": target.config.report_base_url}
@@ -106,8 +108,7 @@ class _Parts:
         }
         upstream = [GATE_BRONZE] if bronze else []
         doc = "Clean, deduplicate and mask the rows into staged files"
-        made = self._task(REFINE, "refine", job, upstream=upstream, doc=doc)
-        return made.model_copy(update={"arguments": {**made.arguments, "publish": False}})
+        return self._task(REFINE, "refine", job, upstream=upstream, doc=doc, arguments={"publish": False})
 
     def gate_silver(self) -> TaskPlan | None:
         """Check what is staged."""
@@ -129,15 +130,15 @@ class _Parts:
             owned["column"] = self.spec.clean.rename.get(owned["column"], owned["column"])
         job = {"target": self.table, "slice": owned, "gates": gates, "quarantine": self.quarantine}
         upstream = [GATE_SILVER if quality.silver else REFINE]
-        made = self._task(PUBLISH, "publish", job, upstream=upstream, doc="Commit bad rows, then the table")
-        return made.model_copy(update={"outlets": [self.asset]})
+        doc = "Commit bad rows, then the table"
+        return self._task(PUBLISH, "publish", job, upstream=upstream, doc=doc, outlets=[self.asset])
 
     def report(self, steps: list[TaskPlan]) -> TaskPlan:
         """Gather the results, whatever happened."""
         ids = [step.id for step in steps]
         job = {"title": self.spec.report.title or self.spec.name, "steps": ids, "history": self.spec.report.history}
-        made = self._task(REPORT, "report", job, upstream=[PUBLISH], doc="Gather the results and write the page")
-        return made.model_copy(update={"role": "teardown", "tells_verdict": True})
+        doc = "Gather the results and write the page"
+        return self._task(REPORT, "report", job, upstream=[PUBLISH], doc=doc, role="teardown", tells_verdict=True)
 
     def _gate(self, gate: Gate | SilverGate, *, source: dict[str, Any] | None, masks: dict[str, Any]) -> dict[str, Any]:
         suite = ProjectFile(path=gate.suite).model_dump() if gate.suite else None
@@ -152,17 +153,17 @@ class _Parts:
             "examples": gate.examples,
         }
 
-    def _task(self, task_id: str, stem: str, job: dict[str, Any], *, upstream: list[str], doc: str) -> TaskPlan:
+    def _task(
+        self, task_id: str, stem: str, job: dict[str, Any], *, arguments: dict[str, Any] | None = None, **more: Any
+    ) -> TaskPlan:
         said = {name: value for name, value in {**self.common, **job}.items() if value not in (None, {}, [])}
-        return task(
-            self.spec,
-            self.project,
-            task_id,
+        return TaskPlan(
+            id=task_id,
             operator=_OPERATORS[stem],
             job=JobPlan(stem=stem, spec=said),
-            arguments=self.link,
-            upstream=upstream,
-            doc=doc,
+            arguments={**self.link, **(arguments or {})},
+            task_args=task_arguments(self.spec, self.arguments, task_id),
+            **more,
         )
 
     def _masks(self) -> dict[str, Any]:
@@ -181,14 +182,9 @@ def _mask(mask: MaskSpec) -> dict[str, Any]:
     return {"kind": mask.kind, "salt": salt}
 
 
-def _text(text: str) -> str | dict[str, Any]:
-    value = typed(text)
-    return value if isinstance(value, str) else value.model_dump()
-
-
 def _dump(model: BaseModel) -> dict[str, Any]:
     """Return what differs from a job's own defaults: a plan says what the author said, and no more."""
-    return model.model_dump(mode="json", exclude_defaults=True)
+    return model.model_dump(mode="json", exclude_defaults=True) if model.model_fields_set else {}
 
 
 PLAN = plan

@@ -8,37 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_dataops.core.errors import SpecError
-from dag_factories.arguments import dag_arguments, task_arguments
-from dag_factories.plans.model import Alert, JobPlan, Route, TaskPlan
+from dag_factories.arguments import dag_arguments
+from dag_factories.plans.model import Alert
 from dag_factories.project import Project, Target
-from dag_factories.references import SECRET_KINDS, parse, typed
+from dag_factories.references import SECRET_KINDS, parse
 from dag_factories.specs.base import PipelineSpec
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _BUILT = {("duckdb", "local")}
-
-
-def task(
-    spec: PipelineSpec,
-    project: Project,
-    task_id: str,
-    *,
-    operator: str,
-    job: JobPlan,
-    arguments: dict[str, Any],
-    upstream: list[str],
-    doc: str,
-) -> TaskPlan:
-    """Return a task with the arguments that ``dataops.yaml``, the file and the file's ``tasks`` give it."""
-    return TaskPlan(
-        id=task_id,
-        operator=operator,
-        job=job,
-        arguments=arguments,
-        task_args=task_arguments(spec, project, task_id),
-        upstream=upstream,
-        doc=doc,
-    )
 
 
 def dag_with_assets(spec: PipelineSpec, project: Project, target: Target) -> dict[str, Any]:
@@ -65,14 +42,6 @@ def engine_of(spec: PipelineSpec, target: Target) -> str:
             code="ENGINE_NOT_AVAILABLE",
         )
     return engine
-
-
-def routes_of(project: Project) -> dict[str, Route]:
-    """Return all routes; a text with a reference becomes one, since a webhook's address is a secret more often than not."""
-    return {
-        name: Route(notifier=route.notifier, arguments={key: _typed(value) for key, value in route.arguments.items()})
-        for name, route in project.spec.alerts.items()
-    }
 
 
 def alerts_of(spec: PipelineSpec) -> list[Alert]:
@@ -103,14 +72,3 @@ def asset_uri(table: str, written: str, target: Target) -> str:
         return f"file://{quote(table)}"
     name = scheme[1].lower()
     return ("s3" if name in {"s3a", "s3n"} else name) + "://" + quote(table[scheme.end() :])
-
-
-def _typed(value: Any) -> Any:
-    if isinstance(value, str):
-        made = typed(value)
-        return made if isinstance(made, str) else made.model_dump()
-    if isinstance(value, list):
-        return [_typed(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _typed(item) for key, item in value.items()}
-    return value

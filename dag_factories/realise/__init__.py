@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dag_factories.operators import operator_class
@@ -17,7 +19,9 @@ from dag_factories.resolve import MACROS, JinjaResolver, Unrendered, resolve
 _OPERATORS_NAME = {"resources": "job_resources"}
 
 
-def realise(plan: Plan, *, root: Path, loader: str, source: str = "") -> Any:
+def realise(
+    plan: Plan, *, root: Path, loader: str, source: str = "", configured: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
     """Return the DAG of a plan.
 
     Args:
@@ -25,6 +29,7 @@ def realise(plan: Plan, *, root: Path, loader: str, source: str = "") -> Any:
         root: The project's folder.
         loader: The Python file that Airflow reads the DAG from; workers read it again.
         source: Text of the YAML file, shown on the DAG's page as it is written: no reference in it is expanded.
+        configured: Arguments of DAGs that say nothing (:func:`dag_factories.realise.arguments.configured`), where several DAGs are made.
 
     Raises:
         SpecError: An argument does not exist on the installed Airflow (``NOT_IN_THIS_AIRFLOW``), a callback is not registered
@@ -37,7 +42,7 @@ def realise(plan: Plan, *, root: Path, loader: str, source: str = "") -> Any:
     dag = DAG(
         dag_id=plan.name,
         user_defined_macros={MACROS: Macros(plan.name, timezone)},
-        **dag_arguments(plan, callbacks, documentation(plan, source)),
+        **dag_arguments(plan, callbacks, documentation(plan, source), configured),
     )
     dag.fileloc = loader
     groups = {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,9 @@ class Callbacks:
         routes = self._plan.routes
         return [self._tell(name, severity) if name in routes else Registered(name) for name in names]
 
+    @cached_property
     def on_failure(self) -> list[Callback]:
-        """Return what is called when any task fails for good."""
+        """What is called when any task fails for good."""
         return [self._tell(alert.route, "critical") for alert in self._plan.alerts if alert.severity == "critical"]
 
     def on_verdict(self) -> list[Callback]:

@@ -20,6 +20,17 @@ class AuthorModel(Model):
 
     model_config = ConfigDict(populate_by_name=False)
 
+    def given(self, *, only: set[str] | None = None, without: set[str] | None = None) -> dict[str, Any]:
+        """Return what the author wrote, JSON-safe, and nothing that is only a default.
+
+        Args:
+            only: Fields that are wanted; all without it.
+            without: Fields that are not.
+        """
+        if not self.model_fields_set:
+            return {}
+        return self.model_dump(mode="json", include=only, exclude=without, exclude_unset=True)
+
 
 class AssetSchedule(AuthorModel):
     """Run when other tables have been published.

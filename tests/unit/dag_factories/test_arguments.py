@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dag_factories.arguments import dag_arguments, task_arguments
+from dag_factories.arguments import common_arguments, dag_arguments, task_arguments
 from dag_factories.project import Project, ProjectSpec
 from dag_factories.specs.bronze_to_silver import BronzeToSilverSpec
 
@@ -20,8 +20,12 @@ def project(**defaults: Any) -> Project:
     return Project(Path("/p"), ProjectSpec.model_validate({"version": 1, "defaults": defaults}))
 
 
+def arguments_of(made: BronzeToSilverSpec, home: Project, task_id: str) -> dict[str, Any]:
+    return task_arguments(made, common_arguments(made, home), task_id)
+
+
 def test_without_a_word_there_are_three_retries_five_minutes_apart_and_growing() -> None:
-    assert task_arguments(spec(), project(), "refine") == {
+    assert arguments_of(spec(), project(), "refine") == {
         "retries": 3,
         "retry_delay": 300,
         "retry_exponential_backoff": True,
@@ -31,7 +35,7 @@ def test_without_a_word_there_are_three_retries_five_minutes_apart_and_growing()
 def test_the_nearest_word_wins() -> None:
     home = project(retries=1, pool="project", queue="q", owner="team")
     made = spec(owner="me", defaults={"pool": "file", "retries": 0}, tasks={"refine": {"pool": "task"}})
-    assert task_arguments(made, home, "refine") == {
+    assert arguments_of(made, home, "refine") == {
         "retries": 0,
         "retry_delay": 300,
         "retry_exponential_backoff": True,
@@ -39,7 +43,7 @@ def test_the_nearest_word_wins() -> None:
         "queue": "q",
         "owner": "me",
     }
-    assert task_arguments(made, home, "publish")["pool"] == "file"
+    assert arguments_of(made, home, "publish")["pool"] == "file"
 
 
 def test_a_default_that_is_written_down_wins_over_the_project() -> None:
