@@ -101,16 +101,19 @@ def snapshot(path: str) -> DeltaSnapshot:
     return DeltaSnapshot(table, path, table.version(), files, partition_by, schema)
 
 
-def schema(path: str) -> Any:
-    """Return the Arrow schema of a table's newest version, partition columns included.
+def columns(path: str) -> dict[str, str]:
+    """Return column -> canonical type of a table's newest version, partition columns included. Its files are not looked at.
 
     Raises:
         InputError: As :func:`snapshot`.
+        SpecError: A type has no canonical name (``UNKNOWN_TYPE``).
     """
     import pyarrow as pa
 
+    from airflow_dataops.clients import arrow
+
     with _readable(path):
-        return pa.schema(cast(Any, _load(path).schema().to_arrow()))
+        return arrow.columns_of(pa.schema(cast(Any, _load(path).schema().to_arrow())))
 
 
 def create(

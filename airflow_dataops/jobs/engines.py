@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_dataops.core.tables import JobSpec
-from airflow_dataops.engines.base import Engine
+
+if TYPE_CHECKING:
+    from airflow_dataops.engines.base import Engine
 
 
 def engine_for(spec: JobSpec) -> Engine:
@@ -23,7 +25,7 @@ def engine_on_demand(spec: JobSpec) -> Iterator[Engine]:
     """Give the engine of a job that may have nothing for it to do: it starts when it is first asked for something."""
     engine = _OnDemand(spec)
     try:
-        yield cast(Engine, engine)
+        yield cast("Engine", engine)
     finally:
         engine.end()
 

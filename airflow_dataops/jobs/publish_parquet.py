@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.core.errors import PublishError
@@ -12,13 +13,15 @@ from airflow_dataops.core.refine import publish as rules
 from airflow_dataops.core.refine.publish import TableFile
 from airflow_dataops.core.refine.spec import PublishResult
 from airflow_dataops.core.tables import PartitionSlice
-from airflow_dataops.engines.base import Engine
 from airflow_dataops.jobs import recovery
 from airflow_dataops.jobs.engines import engine_on_demand
 from airflow_dataops.jobs.publish import Work, result_of
 from airflow_dataops.jobs.publish_plan import Planned, added, plan, window_of
 from airflow_dataops.jobs.records import write_document
 from airflow_dataops.jobs.table_files import Listed, TableIndex, read_index, write_index
+
+if TYPE_CHECKING:
+    from airflow_dataops.engines.base import Engine
 
 
 def publish(work: Work) -> PublishResult:

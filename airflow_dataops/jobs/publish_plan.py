@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from airflow_dataops.core.errors import StorageError
 from airflow_dataops.core.faults import FaultPoint, reached
@@ -14,10 +15,11 @@ from airflow_dataops.core.refine.publish import AddFile, CommitRecord, Moments, 
 from airflow_dataops.core.refine.spec import StagedFile
 from airflow_dataops.core.slices import window_bounds
 from airflow_dataops.core.tables import WindowSlice
-from airflow_dataops.engines.base import Engine
-from airflow_dataops.jobs import rewrite
 from airflow_dataops.jobs.publish import Work
 from airflow_dataops.jobs.table_files import Listed, TableIndex, measured
+
+if TYPE_CHECKING:
+    from airflow_dataops.engines.base import Engine
 
 _MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
 
@@ -146,8 +148,10 @@ def staged_moments(file: StagedFile, window: str, columns: Mapping[str, str]) ->
 def _replace(work: Work, engine: Engine, files: list[TableFile], folder: str) -> tuple[list[str], list[AddFile]]:
     spec = work.spec
     decided = rules.plan_replace(spec.slice, spec.run, files, work.manifest.columns, spec.target)
-    if not isinstance(spec.slice, WindowSlice):
+    if not isinstance(spec.slice, WindowSlice) or not decided.cut:
         return decided.remove, []
+    from airflow_dataops.jobs import rewrite
+
     low, high = window_bounds(spec.slice, spec.run)
     by_path, rewritten = {file.path: file for file in files}, []
     for number, path in enumerate(decided.cut):
@@ -174,6 +178,8 @@ def _merge(
     staged = [f"{work.layout.staged_table}/{file.path}" for file in work.manifest.files]
     if not staged:
         return [], []
+    from airflow_dataops.jobs import rewrite
+
     rewrite.open_staged(engine, staged, keys, columns)
     candidates = _candidates(work, files) if set(by) <= set(keys) else files
     full = {f"{work.table}/{file.path}": file for file in candidates if file.rows}

@@ -7,16 +7,17 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
-
-from sqlglot import exp
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_dataops.clients.storage import Storage, storage_for
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.publish import Moments, TableFile
-from airflow_dataops.core.sql.casts import try_cast
 from airflow_dataops.core.tables import SOURCE_FILE, TableFormat
-from airflow_dataops.engines.base import Engine
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from airflow_dataops.engines.base import Engine
 
 _VIEW = "_dataops_measured"
 _VERSION = 2
@@ -163,6 +164,10 @@ def write_index(
 
 def moment_of(column: str, kind: str) -> exp.Expression:
     """Return the moment, with zone, that a column holds; null where it holds none."""
+    from sqlglot import exp
+
+    from airflow_dataops.core.sql.casts import try_cast
+
     return try_cast(exp.column(column, quoted=True), kind, "timestamptz")
 
 
@@ -208,6 +213,8 @@ def _measure(
 ) -> dict[str, Known]:
     if not files:
         return {}
+    from sqlglot import exp
+
     columns = engine.open_parquet([f"{root}/{path}" for path in files], _VIEW, types=types).columns
     count = exp.Count(this=exp.Star())
     items: list[exp.Expr] = [exp.column(SOURCE_FILE), exp.alias_(count, "total")]

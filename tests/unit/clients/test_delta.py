@@ -54,13 +54,13 @@ def test_a_snapshot_of_a_table_that_nobody_partitioned(tmp_path: Path) -> None:
 def test_the_schema_is_the_newest_one(tmp_path: Path) -> None:
     write_deltalake(str(tmp_path), ROWS)
     write_deltalake(str(tmp_path), pa.table({"id": [3], "day": ["x"], "n": [1.5]}), mode="append", schema_mode="merge")
-    assert delta.schema(str(tmp_path)).names == ["id", "day", "n"]
+    assert delta.columns(str(tmp_path)) == {"id": "bigint", "day": "string", "n": "double"}
 
 
 def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "_delta_log").mkdir()
     (tmp_path / "_delta_log/00000000000000000000.json").write_text("{nonsense")
-    for load in (delta.schema, delta.snapshot):
+    for load in (delta.columns, delta.snapshot):
         with pytest.raises(InputError) as caught:
             load(str(tmp_path))
         assert caught.value.code == "SOURCE_UNREADABLE"
