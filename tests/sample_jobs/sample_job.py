@@ -60,6 +60,14 @@ def _bug(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
     raise ValueError(f"a bug with {secrets}")
 
 
+def _engine(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
+    import duckdb
+
+    [salt] = secrets.values()
+    quoted = salt.replace("'", "''")
+    duckdb.connect().execute(f"SELECT sha256('{quoted}' || a), {'1 + ' * 20} nothing FROM (VALUES ('x')) t(a)")
+
+
 def _disk_full(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
     raise OSError(28, "No space left on device")
 
@@ -144,6 +152,7 @@ MODES: dict[str, Callable[[SampleSpec, Mapping[str, str]], list[str] | None]] = 
     "gate": _gate,
     "storage": _storage,
     "bug": _bug,
+    "engine": _engine,
     "disk_full": _disk_full,
     "forbidden": _forbidden,
     "memory": _memory,

@@ -194,6 +194,22 @@ def test_a_job_that_takes_too_long_is_ended_and_may_be_retried(tmp_path: Path) -
     assert not [pid for pid in pids(marker) if alive(pid)]
 
 
+def test_a_secret_in_a_query_is_not_in_the_engines_error_nor_in_its_traceback(tmp_path: Path) -> None:
+    salt = f"s3cr3t it's a long one {'and longer ' * 12}s3cr3t"
+    lines: list[str] = []
+    with pytest.raises(DataOpsError, match="Binder Error") as caught:
+        JobProcess("", module=MODULE).run(
+            spec(tmp_path, "engine", salt={"secret": "env:SALT"}),
+            {"env:SALT": salt},
+            on_line=lambda level, text: lines.append(text),
+        )
+    assert any("LINE 1:" in line for line in lines)
+    records = [file.read_text() for file in tmp_path.rglob("*") if file.is_file()]
+    shown = "\n".join([*lines, *records, json.dumps(caught.value.to_dict())])
+    assert "s3cr3t" not in shown
+    assert "longer" not in shown
+
+
 def test_a_job_that_nobody_wants_any_more_is_ended_and_may_be_retried(tmp_path: Path) -> None:
     marker = tmp_path / "pids"
     with pytest.raises(TransientError, match="nobody waits") as caught:

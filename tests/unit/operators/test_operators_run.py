@@ -176,22 +176,30 @@ def test_a_storage_fault_is_retried(run_dag: Callable[..., Any], tmp_path: Path)
 
 def test_secrets_reach_the_job_and_nothing_else(
     run_dag: Callable[..., Any],
+    airflow_db: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_SALTS", f"generic://:{SECRET}@host")
+    names = ["conn:salts.password", "var:salt", "env:OPS_SALT"]
+    monkeypatch.setenv("AIRFLOW_CONN_SALTS", json.dumps({"conn_type": "generic", "password": f"{SECRET}-conn"}))
+    monkeypatch.setenv("AIRFLOW_VAR_SALT", f"{SECRET} it's {{{{ ds }}}} %s")
+    monkeypatch.setenv("OPS_SALT", f"{SECRET}-env")
     caplog.set_level(logging.INFO)
     with dag_of("ops_secret") as dag:
-        gate(tmp_path, masks={"tailnum": {"kind": "sha256", "salt": {"secret": "conn:salts.password"}}})
+        gate(tmp_path, masks={f"c{n}": {"kind": "sha256", "salt": {"secret": name}} for n, name in enumerate(names)})
     run = run_dag(dag, WHEN)
     assert run.state == "success"
     files = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
     out, err = capfd.readouterr()
     seen = caplog.text + out + err
-    assert "secret conn:salts.password is ***" in seen
+    assert all(f"secret {name} is ***" in seen for name in names)
     assert SECRET not in seen + files + json.dumps(pulled(run, "gate"))
+    # Rendered fields, XCom and the serialised DAG are in there; so is this file, as the DAG's code, with the beginning of each secret.
+    database = b"".join(file.read_bytes() for file in airflow_db.glob("airflow.db*"))
+    assert b"ops_secret" in database
+    assert [more for more in ("-conn", " it's", "-env") if f"{SECRET}{more}".encode() in database] == []
 
 
 def test_refine_and_publish_in_one_task_tell_the_asset(run_dag: Callable[..., Any], tmp_path: Path) -> None:
