@@ -117,10 +117,9 @@ class DuckDBEngine:
 
     def versions(self) -> dict[str, str]:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
-        import duckdb
-        import pyarrow as pa
+        from importlib.metadata import version
 
-        return {"duckdb": duckdb.__version__, "pyarrow": pa.__version__}
+        return {name: version(name) for name in ("duckdb", "pyarrow")}
 
     def close(self) -> None:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
