@@ -112,13 +112,13 @@ def _replace(turn: Turn, old: Doomed, new: Doomed | None) -> None:
 def _done(turn: Turn) -> Next:
     after = turn.state.after
     if after is not Phase.END:
-        turn.set(drop_until=None, after=Phase.END, errors=0)
+        turn.set(drop_until=None, after=Phase.END, errors=0, haunted=False)
     return after
 
 
 def _stuck(turn: Turn) -> Next:
     listed = ", ".join(one.name for one in turn.state.doomed)
-    if turn.state.outcome is None:
+    if turn.state.outcome is None and not turn.state.haunted:
         turn.note("DELETE_SLOW", f"{listed}: still being deleted; going on without waiting for it")
         return _done(turn)
     message = f"{listed}: told to go, and not seen to be gone by the deadline"

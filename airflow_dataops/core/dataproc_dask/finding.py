@@ -169,13 +169,15 @@ def _attach(turn: Turn, job: JobView, ours: list[ClusterView]) -> Next | None:
         turn.note(
             "JOB_LOST", f"job {job.id} says {job.state}, but its cluster {job.cluster_name} does not run any more"
         )
+        turn.set(haunted=home is not None)
         if not is_of_this_attempt(turn, job):
             return None
         remember_job(turn, job)
         turn.set(doomed=turn.state.with_doomed(*(_doom(turn, view) for view in ours)))
         return Phase.JUDGE
     if home is not None and not is_wanted(turn, job):
-        turn.set(doomed=turn.state.with_doomed(_doom(turn, home)))
+        turn.note("REPLACED", f"job {job.id} does something else than is wanted now; it goes with its cluster")
+        turn.set(doomed=turn.state.with_doomed(_doom(turn, home)), haunted=True)
         return None
     if home is not None:
         take_over(turn, home)

@@ -145,6 +145,7 @@ class State(Model):
         job_since: When that state began.
         job_log: Where its driver's output is.
         doomed: Clusters that have to go.
+        haunted: A job of the run may still run on one of them: no other one is sent before it is gone.
         lives: Clusters that were there, for the bill.
         failure: Why the last cluster could not be made.
         outcome: How the run ended; the clean-up may be under way.
@@ -199,6 +200,7 @@ class State(Model):
     job_since: AwareDatetime | None = None
     job_log: str | None = None
     doomed: tuple[Doomed, ...] = ()
+    haunted: bool = False
     lives: tuple[Life, ...] = ()
     failure: Failure | None = None
     outcome: Outcome | None = None

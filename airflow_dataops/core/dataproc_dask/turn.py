@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_dataops.core.dataproc_dask import names
 from airflow_dataops.core.dataproc_dask.diagnosis import Failure, Reason, backoff
-from airflow_dataops.core.dataproc_dask.observation import ClusterView, Look, Observation
+from airflow_dataops.core.dataproc_dask.observation import JOB_ENDED, ClusterView, Look, Observation
 from airflow_dataops.core.dataproc_dask.request import Request
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Doomed, Goal, Life, Outcome, Patience, Phase, State
@@ -169,7 +169,8 @@ class Turn:
     def _is_worth_a_look(self, failure: Failure | None) -> bool:
         if failure is None or self.run.policy.keep_failed_for is None or self.state.patience is Patience.SEND:
             return False
-        return bool(self.state.uuid) and failure.code in _WORTH_A_LOOK
+        # A job that does not stop keeps the cluster busy, and Google would not delete it for being idle.
+        return bool(self.state.uuid) and failure.code in _WORTH_A_LOOK and self.state.job_state in JOB_ENDED
 
     def alive(self, uuid: str, asked_at: datetime | None = None) -> tuple[Life, ...]:
         """Return the lives with the cluster in use known by ``uuid``; begun, where it is not among them."""
@@ -190,7 +191,6 @@ _WORTH_A_LOOK = frozenset(
         Reason.HEARTBEAT_STALE,
         Reason.RUN_TIMEOUT,
         Reason.SUBMIT_TIMEOUT,
-        Reason.SUBMIT_FAILED,
     }
 )
 

@@ -217,7 +217,11 @@ def _met(turn: Turn, job: JobView) -> Next:
         return Phase.WORK if here and job.state not in JOB_ENDED else Phase.JUDGE
     turn.note("ATTACHED", f"job {job.id} is there already, as {job.state}")
     succeeded = job.state == "DONE" and is_wanted(turn, job) and is_of_this_life(turn, job)
-    if job.state in JOB_FAILED or (job.state == "DONE" and not succeeded) or (job.state not in JOB_ENDED and not here):
+    if job.state not in JOB_ENDED and not here:
+        message = f"job {job.id} still says {job.state}, on another cluster of this run than {turn.name}"
+        hint = "the next try takes it over, or waits until its cluster is gone"
+        return turn.settle(Failure(code=Reason.SUBMIT_FAILED, message=message, hint=hint, retryable=True))
+    if job.state in JOB_FAILED or (job.state == "DONE" and not succeeded):
         turn.set(execution=turn.state.execution + 1, submitted_at=None)
         return Phase.SUBMIT
     remember_job(turn, job)

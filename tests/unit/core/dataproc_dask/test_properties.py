@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever happens: nothing leaks, nothing foreign is touched, no job runs twice, and every try ends in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from airflow_dataops.core.dataproc_dask import names
+from airflow_dataops.core.dataproc_dask.diagnosis import CallError
+from airflow_dataops.core.dataproc_dask.lifecycle import resume, stop
+from airflow_dataops.core.dataproc_dask.names import RunIdentity
+from airflow_dataops.core.dataproc_dask.observation import Look, ResultView
+from airflow_dataops.core.dataproc_dask.run import DaskRun
+from airflow_dataops.core.dataproc_dask.state import Goal
+from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End, Step
+from tests.unit.core.dataproc_dask.performer import Task, code_of
+from tests.unit.core.dataproc_dask.samples import IDENTITY, sample
+from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, DeleteFate, JobFate
+
+MINUTE = timedelta(minutes=1)
+SHORT = {"create": "6m", "submit": "2m", "run": "10m", "cancel": "1m", "delete": "5m"}
+LOUD = {"DELETE_STUCK", "DELETE_REFUSED"}
+
+errors = st.sampled_from(
+    [
+        CallError("RESOURCE_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED"),
+        CallError("INVALID_ARGUMENT", "Insufficient 'CPUS' quota"),
+        CallError("INVALID_ARGUMENT", "bad image"),
+        CallError("PERMISSION_DENIED", "actAs"),
+        CallError("INTERNAL", "internal error"),
+    ]
+)
+create_fates = st.one_of(
+    st.just(CreateFate()),
+    st.builds(CreateFate, after=st.integers(0, 400)),
+    st.builds(CreateFate, refuse=errors),
+    st.builds(CreateFate, error=errors, after=st.integers(0, 200)),
+    st.builds(CreateFate, state=st.sampled_from(["ERROR", "STOPPED", "UNKNOWN", "UPDATING"])),
+    st.just(CreateFate(stuck=True)),
+    st.just(CreateFate(vanishes=True)),
+)
+results = st.sampled_from(
+    [None, ResultView(True), ResultView(False, "NO_WORKERS", "none left"), ResultView(False, "ValueError", "x")]
+)
+job_fates = st.builds(
+    JobFate,
+    state=st.sampled_from(["DONE", "DONE", "ERROR", "CANCELLED"]),
+    after=st.integers(0, 900),
+    beats=st.booleans(),
+    result=results,
+    heeds_cancel=st.booleans(),
+    starts=st.sampled_from([True, True, True, False]),
+)
+delete_fates = st.one_of(
+    st.builds(DeleteFate, after=st.integers(0, 120)),
+    st.builds(
+        DeleteFate,
+        refuse=st.sampled_from([CallError("UNAVAILABLE"), CallError("FAILED_PRECONDITION"), CallError("ABORTED")]),
+    ),
+    st.just(DeleteFate(fails=True)),
+    st.just(DeleteFate(stuck=True)),
+)
+networks = st.lists(st.sampled_from(["ok", "ok", "ok", "lost", "refused", "late"]), max_size=12)
+weather = st.lists(
+    st.sampled_from(
+        [None, None, None, CallError("UNAVAILABLE"), CallError("DEADLINE_EXCEEDED"), CallError("INTERNAL")]
+    ),
+    max_size=30,
+)
+ends = st.sampled_from(["killed", "restarted", "stopped at once", "cleaned up"])
+deaths = st.lists(st.tuples(st.integers(0, 60), ends, st.integers(0, 60), st.integers(0, 900)), max_size=3)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Dataproc:
+    google = Dataproc()
+    google.creates = iter(draw(st.lists(create_fates, max_size=4)))
+    google.job_fates = iter(draw(st.lists(job_fates, max_size=3)))
+    google.deletes = iter(draw(st.lists(delete_fates, max_size=3)))
+    network, sky = iter(draw(networks)), iter(draw(weather))
+    google.on_call = lambda _: next(network, "ok")
+    google.on_read = lambda _: next(sky, None)
+    return google
+
+
+def ending(one: Task, step: Step) -> Step:
+    """Go on to the end; say when it would be too late."""
+    state, begun = step.state, one.google.now
+    policy = one.run.policy.deadlines
+    ended = one.follow(step)
+    latest = max(state.work_until, begun) + policy.cancel + policy.delete + 5 * MINUTE
+    assert one.google.now <= latest, (one.google.now, latest, one.notes)
+    return ended
+
+
+def die(one: Task, step: Step, how: str, back: int) -> Step:
+    """Let the process die in one of its ways; return how it goes on."""
+    recent = one.states[-1 - min(back, len(one.states) - 1)] if one.states else step.state
+    if how == "restarted" and recent.attempt == step.state.attempt:
+        return resume(one.run, recent, one.google.now)
+    if how == "stopped at once":
+        begun = one.google.now
+        one.follow(stop(one.run, step.state, begun, why="marked failed", wait=False))
+        assert one.google.now - begun <= MINUTE
+        return one.start()
+    if how == "cleaned up" and recent.attempt == step.state.attempt:
+        ending(one, stop(one.run, recent, one.google.now, why="the trigger failed", wait=True))
+    return one.start()
+
+
+def live(one: Task) -> Iterator[str]:
+    made = set(one.google.made)
+    return (view.uuid for view in one.google.alive() if view.uuid in made)
+
+
+@settings(max_examples=300)
+@given(worlds(), deaths, st.sampled_from([None, "20m"]))
+def test_a_run_leaves_nothing_touches_nothing_foreign_and_ends_in_time(
+    google: Dataproc, planned: list[tuple[int, str, int, int]], keep: str | None
+) -> None:
+    run = sample(deadlines=SHORT, keep_failed_for=keep)
+    one = Task(google, DaskRun.model_validate(run.model_dump(mode="json")))
+    strangers = [
+        google.foreign("dd-by-carrier"),
+        google.foreign("other", {names.MANAGED_BY: names.MANAGER, names.INSTANCE: "prod"}),
+    ]
+    step = one.start()
+    for steps, how, back, pause in planned:
+        step = one.follow(step, steps)
+        google.advance(timedelta(seconds=pause))
+        step = die(one, step, how, back)
+    ended = ending(one, step)
+    assert isinstance(ended.action, End)
+    outcome = ended.action.outcome
+    event(code_of(outcome) or "ok")
+    left = list(live(one))
+    if outcome.kept_until is not None:
+        assert len(left) <= 1
+        google.advance(outcome.kept_until - google.now + MINUTE if outcome.kept_until > google.now else MINUTE)
+        assert list(live(one)) == []
+    elif code_of(outcome) not in LOUD:
+        assert left == [], one.notes
+    assert google.most_live_jobs <= 1, one.notes
+    assert [uuid for uuid in strangers if uuid not in google.clusters] == []
+    attempts = [job.view.labels[names.ATTEMPT] for job in google.jobs.values()]
+    assert len(set(attempts)) == len(attempts)
+    assert {request["cluster_uuid"] for _, kind, request in google.calls if kind is CallKind.DELETE} <= set(google.made)
+
+
+@settings(max_examples=100)
+@given(worlds(), st.integers(0, 80))
+def test_a_run_that_nobody_goes_on_with_ends_by_google(google: Dataproc, steps: int) -> None:
+    one = Task(google, sample(deadlines=SHORT))
+    one.follow(one.start(), steps)
+    google.advance(one.run.lifetime + 2 * MINUTE)
+    stuck = [cluster for cluster in google.clusters.values() if cluster.deleting is not None]
+    assert len(google.clusters) == len(stuck)
+
+
+@settings(max_examples=60)
+@given(worlds(), deaths)
+def test_a_cluster_task_leaves_one_cluster_or_none(google: Dataproc, planned: list[tuple[int, str, int, int]]) -> None:
+    one = Task(google, sample(deadlines=SHORT), Goal.CLUSTER)
+    step = one.start()
+    for steps, how, back, pause in planned:
+        step = one.follow(step, steps)
+        google.advance(timedelta(seconds=pause))
+        step = die(one, step, how, back)
+    ended = ending(one, step)
+    assert isinstance(ended.action, End)
+    if ended.action.outcome.ok:
+        assert list(live(one)) in ([ended.state.uuid], [])
+    elif code_of(ended.action.outcome) not in LOUD:
+        assert list(live(one)) == []
+    google.on_call, google.deletes = (lambda _: "ok"), iter(())
+    teardown = Task(google, one.run, Goal.GONE)
+    stuck = any(cluster.deleting is not None and cluster.deleting[1].stuck for cluster in google.clusters.values())
+    outcome = teardown.finish()
+    assert outcome.ok or stuck
+    assert list(live(one)) == []
+
+
+@given(st.text(), st.text())
+def test_two_runs_never_meet(one_id: str, other_id: str) -> None:
+    google = Dataproc()
+    google.job_fates = iter([JobFate(after=1200), JobFate(after=60)])
+    one, other = (
+        Task(google, sample(), identity=RunIdentity(**(IDENTITY.model_dump() | {"run_id": run_id})))
+        for run_id in ("a" + one_id, "b" + other_id)
+    )
+    step = one.follow(one.until(one.start(), "READY"), 5)
+    assert other.finish().ok
+    assert one.finish(step).ok
+    assert len(google.made) == 2
+    assert google.clusters == {}
+
+
+def never(_: Look) -> CallError:
+    return CallError("UNAVAILABLE")
+
+
+def test_a_google_that_never_answers_is_given_up_in_time() -> None:
+    google = Dataproc()
+    google.on_read = never
+    one = Task(google, sample(deadlines=SHORT))
+    begun: datetime = google.now
+    ended = ending(one, one.start())
+    assert isinstance(ended.action, End)
+    assert code_of(ended.action.outcome) == "UNREACHABLE"
+    assert google.now - begun <= 3 * 11 * MINUTE + MINUTE
+
+
+def test_a_call_is_never_repeated_without_a_pause() -> None:
+    google = Dataproc()
+    google.on_call = lambda call: "refused" if isinstance(call, Call) else "ok"
+    one = Task(google, sample(deadlines=SHORT))
+    ending(one, one.start())
+    times: dict[str, list[datetime]] = {}
+    for at, _, request in google.calls:
+        times.setdefault(request["request_id"], []).append(at)
+    pauses = [later - earlier for sent in times.values() for earlier, later in pairwise(sent)]
+    assert pauses
+    assert min(pauses) >= timedelta(seconds=1)
