@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,7 @@ class Lease:
         table: Path of the table.
         what: Who asks, for people: pipeline and run.
         wait_seconds: How long to wait while another holds it.
+        earlier: Returns a token that none may fall below; asked where the lease file is new, as in a lake that was moved.
         seconds: How long it counts without being renewed.
 
     Raises:
@@ -51,9 +53,10 @@ class Lease:
         what: str,
         wait_seconds: float = 60,
         seconds: float = LEASE_SECONDS,
+        earlier: Callable[[], int] = int,
     ) -> None:
         self._storage, self._path, self._seconds = storage, path, seconds
-        self._wait = wait_seconds
+        self._wait, self._earlier = wait_seconds, earlier
         self._table = table
         self._me = me(what)
         self._state = LeaseState(table=table)
@@ -138,12 +141,15 @@ class Lease:
     def _load(self) -> None:
         self._raw = self._storage.read_bytes(self._path)
         try:
-            self._state = LeaseState.model_validate_json(self._raw) if self._raw else LeaseState(table=self._table)
+            self._state = LeaseState.model_validate_json(self._raw) if self._raw else self._new()
         except ValidationError as error:
             raise RunConflict(
                 f"lease file {self._path} is not readable: {error.errors()[0]['msg']}",
                 hint="nothing of ours leaves half a file; look at it, then delete it",
             ) from error
+
+    def _new(self) -> LeaseState:
+        return LeaseState(table=self._table, token=self._earlier())
 
     def _write(self, **update: Any) -> None:
         with self._lock:

@@ -99,6 +99,10 @@ class Storage(Protocol):
         """Return the names directly in a folder, sorted, folders with a slash at the end; none where it does not exist."""
         ...
 
+    def real(self, path: str) -> str:
+        """Return the one name of a file or folder that may have several; it need not exist."""
+        ...
+
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens where it is gone."""
         ...
@@ -241,6 +245,11 @@ class LocalStorage:
                 return sorted(e.name + ("/" if e.is_dir() else "") for e in entries if not e.name.startswith(TEMPORARY))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    @_guarded
+    def real(self, path: str) -> str:
+        """See :class:`Storage`. Links are followed; a folder that is mounted twice has two names all the same."""
+        return os.path.realpath(path)
 
     @_guarded
     def delete(self, path: str) -> None:

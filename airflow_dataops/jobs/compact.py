@@ -15,13 +15,14 @@ from airflow_dataops.core.errors import StorageError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec, compacted_path, groups, together
-from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile, table_digest
+from airflow_dataops.core.refine.publish import AddFile, CommitRecord, TableFile
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, WindowSlice
 from airflow_dataops.engines.base import Engine
 from airflow_dataops.jobs import recovery
 from airflow_dataops.jobs.engines import engine_on_demand
 from airflow_dataops.jobs.records import layout_of, write_document
 from airflow_dataops.jobs.table_files import Listed, measured, read_index, write_index
+from airflow_dataops.jobs.table_lease import table_lease, table_name
 
 _GROUP = "_dataops_group"
 
@@ -42,8 +43,8 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
         CommitConflict: A writer that knows no lease came in between; nothing was changed.
     """
     layout, path = layout_of(spec), table.target.path.rstrip("/")
-    digest = table_digest(path)
-    with Lease(storage, layout.lease(digest), table=path, what=f"upkeep {spec.run.key}") as lease:
+    digest = table_name(storage, path)
+    with table_lease(storage, layout, path, what=f"upkeep {spec.run.key}") as lease:
         reached(FaultPoint.COMPACT_LEASED)
         recovery.recover(storage, lease)
         state = delta.snapshot(path) if table.target.format == "delta" else None

@@ -18,13 +18,14 @@ from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec
 from airflow_dataops.core.errors import PublishError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.layout import RunLayout
-from airflow_dataops.core.refine.publish import CommitRecord, table_digest
+from airflow_dataops.core.refine.publish import CommitRecord
 from airflow_dataops.core.refine.spec import PublishResult, PublishSpec, StageManifest
 from airflow_dataops.core.tables import RowCounts
 from airflow_dataops.jobs import recovery
 from airflow_dataops.jobs.process import Progress, main
 from airflow_dataops.jobs.records import layout_of, read_document, read_result, read_spec
 from airflow_dataops.jobs.staging import delete_staging
+from airflow_dataops.jobs.table_lease import table_lease, table_name
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Work:
     @property
     def index(self) -> str:
         """File that remembers what the table's files hold."""
-        return self.layout.table_index(table_digest(self.table))
+        return self.layout.table_index(table_name(self.storage, self.table))
 
     @contextmanager
     def step(self, name: str, line: str, done: FaultPoint) -> Iterator[None]:
@@ -97,7 +98,7 @@ def run(
     storage_for(table)
     check_gates(spec, layout)
     what = f"{spec.run.pipeline} run {spec.run.key}"
-    with Lease(storage, layout.lease(table_digest(table)), table=table, what=what) as lease:
+    with table_lease(storage, layout, table, what=what) as lease:
         reached(FaultPoint.PUBLISH_LEASED)
         recovery.recover(storage, lease)
         reached(FaultPoint.PUBLISH_RECOVERED)

@@ -11,13 +11,13 @@ from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.errors import InputError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.names import EXCLUDED, SOURCE
-from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.refine.spec import RefineSpec
 from airflow_dataops.core.tables import SourceSpec
 from airflow_dataops.engines.base import Engine, SourceInfo
 from airflow_dataops.engines.files import fingerprint, source_files
 from airflow_dataops.jobs.records import layout_of, read_result
 from airflow_dataops.jobs.table_files import read_index
+from airflow_dataops.jobs.table_lease import table_name
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def published(engine: Engine, spec: RefineSpec) -> Published:
     storage, layout = storage_for(path), layout_of(spec)
     if parquet_table.any_file(storage, path) is None:
         return Published(None)
-    index = read_index(storage, layout.table_index(table_digest(path)))
+    index = read_index(storage, layout.table_index(table_name(storage, path)))
     if index is not None and index.columns:
         return Published(index.columns)
     return Published(_columns(engine, spec), tuple(spec.target.partition_by))

@@ -16,6 +16,7 @@ from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.slices import window_bounds
 from airflow_dataops.core.tables import PartitionSlice, RunSlice, Slice, TableFormat, TargetSpec, WindowSlice
 
+_NAMED = re.compile(r"-(\d{6,})-\d{5,}\.parquet$")
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -122,7 +123,7 @@ Place = Literal["table", "staged", "missing"]
 
 
 def table_digest(path: str) -> str:
-    """Return the name of a table's lease and index: the same for every way to write its path."""
+    """Return the name of a table's lease and index: the same with and without a slash at the end; see ``Storage.real``."""
     return hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:24]
 
 
@@ -211,6 +212,12 @@ def target_path(staged: str, run: RunContext, number: int, token: int) -> str:
     folder = staged.rpartition("/")[0]
     name = f"{file_stem(run)}-{token:06d}-{number:05d}.parquet"
     return f"{folder}/{name}" if folder else name
+
+
+def newest_token(paths: Iterable[str]) -> int:
+    """Return the highest token in the names of a table's files, given by :func:`target_path`; 0 for none."""
+    found = (_NAMED.search(path) for path in paths)
+    return max((int(name[1]) for name in found if name), default=0)
 
 
 def empty_path(partition_by: Sequence[str], run: RunContext, token: int) -> str:
