@@ -24,6 +24,8 @@ _NAME = {
     "var": re.compile(r"[A-Za-z0-9_.-]+"),
     "conn": re.compile(r"[A-Za-z0-9_-]+(\.[a-z_]+)*"),
 }
+# Fields of a connection that hold its password, the one that is meant where no field is named included.
+_HOLDS_PASSWORD = {"", "password", "uri", "extra"}
 _LOOKS_LIKE = re.compile(r"\$\{(lake\b|run\.|env:|var:|conn:)")
 
 
@@ -54,6 +56,20 @@ def parse(text: str, allowed: Collection[ReferenceKind] = KINDS) -> list[Ref]:
         SpecError: ``UNKNOWN_REFERENCE`` or ``REFERENCE_NOT_ALLOWED``; ``details["offset"]`` says where in the text.
     """
     return [_one(found, allowed) for found in _OPEN.finditer(text)]
+
+
+def refuse_password(refs: list[Ref]) -> None:
+    """Raise where a reference stands for a connection's password: what is made with a path is shown in tasks and on pages.
+
+    Raises:
+        SpecError: ``REFERENCE_NOT_ALLOWED``; ``details["offset"]`` says where in the text.
+    """
+    for ref in refs:
+        connection, _, field = ref.name.partition(".")
+        if ref.kind == "conn" and field in _HOLDS_PASSWORD:
+            message = f"${{conn:{ref.name}}} stands for a password, and paths are shown in tasks, records and pages"
+            hint = f"name a field that is no secret, such as ${{conn:{connection}.host}} or ${{conn:{connection}.extra.bucket}}"
+            raise _error("REFERENCE_NOT_ALLOWED", message, hint, ref.start)
 
 
 def looks_like_reference(text: str) -> int | None:

@@ -25,7 +25,8 @@ def check_project(project: Project) -> Iterator[Problem]:
         hint = did_you_mean(spec.default_target, spec.targets)
         yield Problem(("default_target",), "UNKNOWN_TARGET", message, hint)
     for name, target in spec.targets.items():
-        yield from reference_problems(("targets", name, "lake"), target.lake, frozenset({"env", "var", "conn"}))
+        kinds = frozenset({"env", "var", "conn"})
+        yield from reference_problems(("targets", name, "lake"), target.lake, kinds, is_path=True)
     for name, route in spec.alerts.items():
         if not is_registered(NOTIFIERS, route.notifier):
             known = registered(NOTIFIERS)

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_dataops.core.errors import SpecError
 from dag_factories.check.context import Context
-from dag_factories.references import looks_like_reference, parse
+from dag_factories.references import looks_like_reference, parse, refuse_password
 from dag_factories.specs.base import Path, PipelineSpec, Problem
 
 _JINJA = re.compile(r"\{\{|\{%")
@@ -30,17 +30,19 @@ def check_texts(context: Context) -> Iterator[Problem]:
             continue
         kinds = next((kinds for pattern, kinds in allowed.items() if _matches(path, pattern)), None)
         if kinds is not None:
-            yield from reference_problems(path, text, kinds)
+            yield from reference_problems(path, text, kinds, is_path="lake" in kinds)
         elif (offset := looks_like_reference(text)) is not None:
             where = ", ".join(context.model.REFERENCES)
             message = f"references are not expanded in {'.'.join(map(str, path))}"
             yield Problem(path, "REFERENCE_NOT_ALLOWED", message, f"they may stand in: {where}", offset=offset)
 
 
-def reference_problems(path: Path, text: str, kinds: Any) -> Iterator[Problem]:
-    """Yield what is wrong with the references of one text."""
+def reference_problems(path: Path, text: str, kinds: Any, *, is_path: bool = False) -> Iterator[Problem]:
+    """Yield what is wrong with the references of one text; of a path also one that stands for a password."""
     try:
-        parse(text, kinds)
+        refs = parse(text, kinds)
+        if is_path:
+            refuse_password(refs)
     except SpecError as error:
         yield Problem(path, error.code, error.message, error.hint, offset=error.details.get("offset"))
 
