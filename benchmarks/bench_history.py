@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,8 +124,11 @@ def lake_of(root: Path, case: str, fmt: str, rows: int, earlier: int) -> Lake:
     copies = [_copy(lake, number) for number in range(1, earlier)]
     if fmt == "delta":
         window = "at" if case == "window" else None
+        state = delta.snapshot(str(lake.table))
         for file, application in copies:
-            delta.commit(delta.snapshot(str(lake.table)), [file], [], application=application, token=1, window=window)
+            version = delta.commit(state, [file], [], application=application, token=1, window=window)
+            state.table.update_incremental()
+            state = replace(state, version=version)
     _remember(lake, [file for file, _ in copies])
     lake.dates = earlier
     return lake

@@ -44,7 +44,8 @@ class DataQualityGateOperator(BaseOperator):
         pipeline: Name that the run's records are kept under; the DAG id when omitted.
         timezone: IANA name of the zone in which the run's date is meant.
         engine: Engine that does the work.
-        job_resources: Memory in bytes, threads and spill folder of the process; its container's share when omitted. (``resources``
+        job_resources: Limits of the job's process: ``memory_bytes`` (80 % of what its cgroup or machine has free at the start where it is
+            omitted), ``threads`` (all cores of the cgroup) and ``spill_dir`` (the system's temporary folder). (``resources``
             is Airflow's own.)
         report_base_url: Address that stands for the lake's root, for the link to the page.
         kwargs: Arguments of every task.
