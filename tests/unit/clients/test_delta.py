@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +11,7 @@ from deltalake import write_deltalake
 
 from airflow_dataops.clients import delta
 from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.refine.publish import TableFile
 
 ROWS = pa.table({"id": [1, 2], "day": ["a b", None]})
 
@@ -64,3 +67,22 @@ def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             load(str(tmp_path))
         assert caught.value.code == "SOURCE_UNREADABLE"
+
+
+def test_a_long_log_has_checkpoints_so_that_a_reader_replays_no_more_than_a_hundred_commits(tmp_path: Path) -> None:
+    def file(number: int) -> TableFile:
+        return TableFile(path=f"{number}.parquet", rows=1, bytes=1)
+
+    where = str(tmp_path)
+    delta.create(where, ROWS.schema, [file(0)], partition_by=[], application="first", token=1)
+    state = delta.snapshot(where)
+    for number in range(1, 102):
+        version = delta.commit(state, [file(number)], [], application=f"run {number}", token=number)
+        state.table.update_incremental()
+        state = replace(state, version=version)
+    pointed = json.loads((tmp_path / "_delta_log/_last_checkpoint").read_text())["version"]
+    assert 101 - pointed < 100
+    assert (tmp_path / f"_delta_log/{pointed:020}.checkpoint.parquet").exists()
+    fresh = delta.snapshot(where)
+    assert (fresh.version, len(fresh.files)) == (101, 102)
+    assert [delta.committed_token(fresh, f"run {number}") for number in (1, 101, 102)] == [1, 101, None]
