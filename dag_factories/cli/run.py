@@ -151,13 +151,14 @@ def tell(outcome: RunOutcome, *, as_json: bool) -> bool:
 
 def _details(outcome: RunOutcome) -> list[str]:
     result = outcome.result
+    errors = [step.error for step in outcome.steps if step.error is not None]
+    hints = [f"-> {hint}" for hint in dict.fromkeys(error["hint"] for error in errors) if hint]
     if result is None:
-        errors = [step.error for step in outcome.steps if step.error is not None]
-        return [f"{error['code']}: {error['message']}" for error in errors]
+        return [f"{error['code']}: {error['message']}" for error in errors] + hints
     rows = result.rows
     flow = {"read": rows.read, "put aside": rows.quarantined, **{f"dropped by {k}": n for k, n in rows.dropped.items()}}
     flow |= {"deduplicated": rows.deduplicated, "written": rows.written}
     lines = ["rows: " + ", ".join(f"{name} {count:,}" for name, count in flow.items() if count)]
-    lines += result.reasons
+    lines += result.reasons + hints
     lines += [f"table: {result.table}"] if result.table and result.published else []
     return lines + ([f"page:  {result.page}"] if result.page else [])

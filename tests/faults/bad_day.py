@@ -95,7 +95,7 @@ class Lab:
         silver: str = "{unique: id}",
         more: str = "",
     ) -> None:
-        self.root, self.format = root, table_format
+        self.root, self.format, self.is_csv = root, table_format, "csv" in source
         self.bronze, self.silver = root / "lake/bronze/orders", root / "lake/silver/orders"
         self.bronze.mkdir(parents=True)
         (root / "dataops.yaml").write_text("version: 1\n")
@@ -114,12 +114,9 @@ class Lab:
         return path
 
     def run(self, date: str = BAD_DAY) -> Day:
-        """Do ``dataops run`` for one day."""
-        os.environ[SALT_NAME] = SALT
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            status = main(["run", str(self.root / "orders.yaml"), "--date", date])
-        return self.day(status, said.getvalue(), date)
+        """Do ``dataops run`` for one day, and read what it left."""
+        status, printed = run_printed(self, date)
+        return self.day(status, printed, date)
 
     def day(self, status: int, printed: str, date: str = BAD_DAY) -> Day:
         """Read what the newest try of a day left."""
@@ -210,6 +207,15 @@ def expect_failure(
     assert code in day.printed
     no_secret(lab, day)
     return error
+
+
+def run_printed(lab: Lab, date: str = BAD_DAY) -> tuple[int, str]:
+    """Do ``dataops run`` for one day; returns its exit status and all that it printed."""
+    os.environ[SALT_NAME] = SALT
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        status = main(["run", str(lab.root / "orders.yaml"), "--date", date])
+    return status, said.getvalue()
 
 
 def no_secret(lab: Lab, day: Day | None = None) -> None:
