@@ -16,7 +16,7 @@ from airflow_dataops.core.tables import Resources
 _SHARE = 0.8
 # Python, the libraries, Arrow's buffers and what the engine does not count of its own; measured as the highest resident size of a job
 # less its engine's limit, with work that fills that limit.
-_RESERVE = 192 * 2**20
+_RESERVE = 224 * 2**20
 _LEAST = 64 * 2**20
 
 
@@ -52,7 +52,7 @@ def limits(resources: Resources, root: Path = cgroup.ROOT, process: Path = cgrou
 
 
 def engine_share(process: int) -> int:
-    """Return how much of a process's memory its engine may allocate: all but 192 MiB, and never less than a half.
+    """Return how much of a process's memory its engine may allocate: all but 224 MiB, and never less than a half.
 
     Args:
         process: Bytes.

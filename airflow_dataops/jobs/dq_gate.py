@@ -11,16 +11,16 @@ from typing import Any
 
 from airflow_dataops.core.dq_gate.bad_rows import Rejected
 from airflow_dataops.core.dq_gate.parse import check_columns, parse_all
-from airflow_dataops.core.dq_gate.plan import GatePlan, KeyPlan, build_plan
+from airflow_dataops.core.dq_gate.plan import Check, GatePlan, KeyPlan, build_plan, counted_aside
 from airflow_dataops.core.dq_gate.problems import raise_problems
-from airflow_dataops.core.dq_gate.rule import Context, Rule
+from airflow_dataops.core.dq_gate.rule import Context, RowRule, Rule
 from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec, RuleOutcome, Verdict
 from airflow_dataops.core.dq_gate.verdict import Policy, Repeats, decide, decode_outcome, outcomes, puts_aside
 from airflow_dataops.core.errors import GateFailed, SpecError
 from airflow_dataops.core.faults import FaultPoint
 from airflow_dataops.core.tables import ColumnProfile, RowCounts
 from airflow_dataops.engines.base import Engine
-from airflow_dataops.jobs.dq_gate_rows import Aside, commit, count_repeats, examples, put_aside
+from airflow_dataops.jobs.dq_gate_rows import Aside, commit, count_aside, count_repeats, examples, put_aside
 from airflow_dataops.jobs.dq_gate_table import CheckedTable, open_table, slice_test, take_out
 from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.process import Progress, main
@@ -54,14 +54,19 @@ def run(spec: GateSpec, *, secrets: Mapping[str, str] | None = None, progress: P
             _check_columns(spec, rules, table.columns)
             end = spec.run.interval_end
             context = Context(table.columns, end.astimezone(UTC) if end else None)
-            plan = build_plan(rules, context, slice_test=slice_test(spec, table.columns))
+            plan = build_plan(
+                rules,
+                context,
+                slice_test=slice_test(spec, table.columns),
+                aside=_counted_aside(spec, rules, table.columns),
+            )
         tell(f"checking {len(rules)} rules")
         with timer("scan", FaultPoint.GATE_SCANNED):
             seen = engine.rows(plan.fused)[0]
         with timer("keys", FaultPoint.GATE_KEYS_COUNTED):
             repeats = _repeats(engine, plan, seen)
         gate = _Gate(spec, engine, table, plan, dict(secrets or {}), seen[plan.rows])
-        return gate.conclude(_with_decode(spec, gate, outcomes(plan, seen, repeats)), seen, timer, tell)
+        return gate.conclude(seen, repeats, timer, tell)
 
 
 class _Gate:
@@ -75,10 +80,12 @@ class _Gate:
         self.checked = rows
         self.total = rows + table.info.rejected
 
-    def conclude(self, found: list[RuleOutcome], seen: Mapping[str, Any], timer: Timer, tell: Progress) -> GateResult:
+    def conclude(
+        self, seen: Mapping[str, Any], repeats: Mapping[str, Repeats], timer: Timer, tell: Progress
+    ) -> GateResult:
         """Put bad rows aside, decide, and commit what the verdict asks for."""
         with timer("bad_rows", FaultPoint.GATE_ROWS_ASIDE):
-            aside = self._put_aside(found, tell)
+            found, aside = self._look_at_rows(seen, repeats, tell)
         with timer("examples", FaultPoint.GATE_EXAMPLES_READ):
             found = examples(self.engine, self.spec, self.plan, found, aside, self.secrets)
         verdict, reasons = decide(
@@ -92,14 +99,25 @@ class _Gate:
         tell(f"{verdict}: {sum(1 for outcome in found if not outcome.passed)} of {len(found)} rules do not hold")
         return self._result(found, seen, verdict, reasons, aside, uri, written, timer)
 
-    def _put_aside(self, found: Sequence[RuleOutcome], tell: Progress) -> Aside:
-        wanted = {outcome.id for outcome in found if puts_aside(outcome, self.policy)}
-        broken = [check for check in self.plan.checks if check.rule.id in wanted]
+    def _look_at_rows(
+        self, seen: Mapping[str, Any], repeats: Mapping[str, Repeats], tell: Progress
+    ) -> tuple[list[RuleOutcome], Aside]:
+        """Return the outcomes and the rows that were put aside: these after those, or those counted from these."""
+        uncounted = [check for check in self.plan.checks if check.bad is not None and check.unexpected is None]
+        if not uncounted:
+            found = _with_decode(self.spec, self, outcomes(self.plan, seen, repeats))
+            wanted = {outcome.id for outcome in found if puts_aside(outcome, self.policy)}
+            return found, self._put_aside([check for check in self.plan.checks if check.rule.id in wanted], tell)
+        aside = self._put_aside([check for check in self.plan.checks if _may_break(check, repeats)], tell)
+        counted = count_aside(self.engine, aside, [check.rule.id for check in uncounted])
+        return _with_decode(self.spec, self, outcomes(self.plan, seen, repeats, counted)), aside
+
+    def _put_aside(self, broken: Sequence[Check], tell: Progress) -> Aside:
         rejected = None
         if self.table.info.rejected and self.spec.on_failure != "warn":
             rejected = Rejected(self.table.rejected, with_text=not self._masked())
         if broken or rejected:
-            tell(f"putting aside the rows that break {len(broken) + bool(rejected)} rules")
+            tell(f"putting aside the rows that break any of {len(broken) + bool(rejected)} rules")
         return put_aside(self.engine, self.spec, self.plan, broken, rejected, self.secrets)
 
     def _masked(self) -> bool:
@@ -152,7 +170,8 @@ def explain(spec: GateSpec, columns: Mapping[str, str]) -> list[str]:
 
     rules = _rules(spec)
     raise_problems(check_columns(rules, columns))
-    return gate_sql(rules, columns, run=spec.run, slice_test=slice_test(spec, columns))
+    aside = _counted_aside(spec, rules, columns)
+    return gate_sql(rules, columns, run=spec.run, slice_test=slice_test(spec, columns), aside=aside)
 
 
 def _rules(spec: GateSpec) -> list[Rule]:
@@ -175,6 +194,17 @@ def _check_columns(spec: GateSpec, rules: list[Rule], columns: Mapping[str, str]
         table = spec.source.path if spec.source else "the staged table"
         hint = error.hint or "mend the rule, or deliver the columns that it was written for"
         raise SpecError(f"{table}: {error.message}", hint=hint, code=error.code, details=error.details) from None
+
+
+def _counted_aside(spec: GateSpec, rules: list[Rule], columns: Mapping[str, str]) -> frozenset[str]:
+    return counted_aside(rules, columns, quarantine=spec.on_failure == "quarantine")
+
+
+def _may_break(check: Check, repeats: Mapping[str, Repeats]) -> bool:
+    """Whether rows that break the rule are put aside, and there may be some."""
+    if not isinstance(check.rule, RowRule) or check.rule.severity != "critical":
+        return False
+    return check.key is None or repeats[check.key.name].rows > 0
 
 
 def _with_decode(spec: GateSpec, gate: _Gate, found: list[RuleOutcome]) -> list[RuleOutcome]:

@@ -71,9 +71,21 @@ def put_aside(
     kept = kept_columns(plan.context.columns, masks, secrets)
     query = bad_rows.quarantine_query(plan, broken, stamp, kept=kept, rejected=rejected)
     rows = engine.write_file(query, path)
+    if not rows:
+        storage.delete(path)
+        return Aside(path)
     known = storage.info(path)
     ids = frozenset(check.rule.id for check in broken) | ({bad_rows.DECODE} if rejected else frozenset())
     return Aside(path, rows, known.size if known else 0, ids)
+
+
+def count_aside(engine: Engine, aside: Aside, rule_ids: Sequence[str]) -> dict[str, int]:
+    """Return rule id -> rows among those that were put aside that break it."""
+    if not aside.rows or not rule_ids:
+        return dict.fromkeys(rule_ids, 0)
+    engine.open_parquet([aside.staged], "put_aside")
+    seen = engine.rows(bad_rows.counts_query("put_aside", rule_ids))[0]
+    return {name: int(seen[f"n{index}"]) for index, name in enumerate(rule_ids)}
 
 
 def commit(spec: GateSpec, aside: Aside, *, committed: bool) -> str | None:

@@ -156,10 +156,7 @@ def positions_query(relation: exp.Query, tests: Mapping[str, exp.Expression], co
         ]
     )
     found = [
-        named(
-            pin("lowest", exp.Case(ifs=[exp.If(this=test.copy(), true=place.copy())]), exp.Literal.number(count)),
-            f"e{index}",
-        )
+        named(pin("lowest", place.copy(), exp.Literal.number(count), test.copy()), f"e{index}")
         for index, test in enumerate(tests.values())
     ]
     return exp.select(*found).from_(relation.subquery("rows"))
@@ -183,6 +180,13 @@ def lookup_query(relation: exp.Query, places: Sequence[tuple[str, int]], kept: S
         tests.append(all_of([here, exp.In(this=column(SOURCE_ROW), expressions=numbers)]))
     select = [*(tree.copy() for tree in kept), *_place()]
     return exp.select(*select).from_(relation.subquery("rows")).where(any_of(tests))
+
+
+def counts_query(relation: str, rule_ids: Sequence[str]) -> exp.Select:
+    """Return, as ``n0``, ``n1`` …, how many of the rows that were put aside break each rule."""
+    tests = named_in(rule_ids).values()
+    counted = [named(exp.CountIf(this=test), f"n{index}") for index, test in enumerate(tests)]
+    return exp.select(*counted).from_(exp.to_table(relation, quoted=True))
 
 
 def named_in(rule_ids: Sequence[str]) -> dict[str, exp.Expression]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 
 from sqlglot import exp
@@ -23,6 +23,7 @@ def gate_sql(
     run: RunContext,
     slice_test: exp.Expression | None = None,
     dialect: Dialect = "duckdb",
+    aside: Collection[str] = (),
 ) -> list[str]:
     """Return the SQL texts that a gate runs, in their order.
 
@@ -34,9 +35,11 @@ def gate_sql(
         run: The run, for the stamp of bad rows.
         slice_test: Which rows are the run's; None for all.
         dialect: ``duckdb`` or ``spark``.
+        aside: Ids of the rules whose bad rows are counted where they are put aside.
     """
     end = run.interval_end
-    plan = build_plan(rules, Context(columns, end.astimezone(UTC) if end else None), slice_test=slice_test)
+    context = Context(columns, end.astimezone(UTC) if end else None)
+    plan = build_plan(rules, context, slice_test=slice_test, aside=aside)
     queries: list[exp.Expr] = [plan.fused, *(key.query for key in plan.keys)]
     critical = [check for check in plan.checks if isinstance(check.rule, RowRule) and check.rule.severity == "critical"]
     if critical:

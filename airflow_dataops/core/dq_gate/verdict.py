@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_dataops.core.dq_gate.plan import GatePlan
+from airflow_dataops.core.dq_gate.plan import Check, GatePlan
 from airflow_dataops.core.dq_gate.rule import Context, RowRule, Rule, TableRule
 from airflow_dataops.core.dq_gate.spec import OnFailure, RuleOutcome, Verdict
 
@@ -35,13 +35,16 @@ class Counts:
     unexpected: int
 
 
-def outcomes(plan: GatePlan, seen: Mapping[str, Any], repeats: Mapping[str, Repeats]) -> list[RuleOutcome]:
+def outcomes(
+    plan: GatePlan, seen: Mapping[str, Any], repeats: Mapping[str, Repeats], aside: Mapping[str, int] | None = None
+) -> list[RuleOutcome]:
     """Return the outcome of every rule, in the author's order.
 
     Args:
         plan: The gate.
         seen: The one row of its fused select.
         repeats: Name of a key -> what its group-by saw.
+        aside: Rule id -> rows that break it, of the rules that are counted where their rows are put aside.
     """
 
     def number(alias: str) -> int:
@@ -57,9 +60,13 @@ def outcomes(plan: GatePlan, seen: Mapping[str, Any], repeats: Mapping[str, Repe
                 values["distinct"] = number(check.key.present) - repeated.rows + repeated.keys
             made.append(table_outcome(check.rule, values, plan.context, number(plan.rows)))
         elif isinstance(check.rule, RowRule) and check.total and check.evaluated:
-            unexpected = number(check.unexpected) if check.unexpected else repeated.rows
+            unexpected = repeated.rows if check.key else _broken(check, number, aside or {})
             made.append(row_outcome(check.rule, Counts(number(check.total), number(check.evaluated), unexpected)))
     return made
+
+
+def _broken(check: Check, number: Callable[[str], int], aside: Mapping[str, int]) -> int:
+    return number(check.unexpected) if check.unexpected else aside[check.rule.id]
 
 
 def row_outcome(rule: RowRule, counts: Counts) -> RuleOutcome:

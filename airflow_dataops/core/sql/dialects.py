@@ -197,10 +197,13 @@ PINS: dict[str, Pin] = {
     "starts_with": Pin("another name", *_function("STARTS_WITH", "STARTSWITH")),
     "ends_with": Pin("another name", *_function("ENDS_WITH", "ENDSWITH")),
     "lowest": Pin(
-        "list of the n lowest values that are not null",
-        lambda value, count: call("MIN", value, count),
-        lambda value, count: call(
-            "SLICE", call("SORT_ARRAY", call("COLLECT_LIST", value)), exp.Literal.number(1), count
+        "list of the n lowest values where a test holds",
+        lambda value, count, test: exp.Filter(this=call("MIN", value, count), expression=exp.Where(this=test)),
+        lambda value, count, test: call(
+            "SLICE",
+            call("SORT_ARRAY", call("COLLECT_LIST", exp.Case(ifs=[exp.If(this=test, true=value)]))),
+            exp.Literal.number(1),
+            count,
         ),
     ),
     "quantile": Pin(

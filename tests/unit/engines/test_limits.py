@@ -41,7 +41,7 @@ def test_limits_come_from_the_cgroup(
 
 @pytest.mark.parametrize(
     ("process", "engine"),
-    [(1024 * MIB, 832 * MIB), (384 * MIB, 192 * MIB), (256 * MIB, 128 * MIB), (64 * MIB, 32 * MIB)],
+    [(1024 * MIB, 800 * MIB), (384 * MIB, 192 * MIB), (256 * MIB, 128 * MIB), (64 * MIB, 32 * MIB)],
 )
 def test_the_engine_gets_what_the_process_leaves_and_at_least_half(process: int, engine: int) -> None:
     assert engine_share(process) == engine

@@ -119,6 +119,35 @@ def test_a_gate_that_warns_puts_nothing_aside(lake: GateLake) -> None:
     assert [row["id"] for row in outcome(result, "not_null(name)").examples] == [2]
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_counts_are_the_same_whether_rows_are_counted_before_or_while_they_are_put_aside(
+    lake: GateLake, wide: bool
+) -> None:
+    more = {f"more_{n}": [n] * 6 for n in range(20)} if wide else {}
+    lake.write({"a": [1, 1, None, 5, 70, 80], "b": ["x", None, "y", "z", "x", "zz"], **more})
+    rules: list[Any] = [
+        {"not_null": "a", "mostly": 0.5},
+        {"between": ["a", 0, 60]},
+        {"length_between": ["b", 1, 1], "severity": "warning"},
+        {"unique": "a", "row_condition": "b = 'x'", "condition_parser": "sql"},
+        {"in_set": ["b", ["x", "y", "z"]]},
+        {"between": ["a", 0, 100]},
+        {"distinct_count": ["b", 1, 10]},
+    ]
+    result = lake.gate(rules, max_quarantine_ratio=1.0)
+    assert [rule.unexpected for rule in result.rules if rule.row_rule] == [1, 2, 1, 0, 1, 0]
+    assert (result.rows.quarantined, result.verdict) == (3, "quarantined")
+    assert [len(rule.examples) for rule in result.rules if rule.row_rule] == [1, 2, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_where_no_row_is_bad_no_file_of_bad_rows_is_left(lake: GateLake, wide: bool) -> None:
+    lake.write({"a": [1, 2], **({f"more_{n}": [n] * 2 for n in range(20)} if wide else {})})
+    result = lake.gate([{"between": ["a", 0, 60]}])
+    assert (result.verdict, result.rows.quarantined, result.quarantine_uri) == ("passed", 0, None)
+    assert not list(lake.root.rglob("quarantine/**/*.parquet"))
+
+
 def test_no_rows_at_all(lake: GateLake) -> None:
     lake.write(pq.read_table(lake.root / "bronze/part-0.parquet").slice(0, 0))
     rules: list[Any] = [

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from airflow_dataops.core.dq_gate.explain import gate_sql
 from airflow_dataops.core.dq_gate.parse import parse_rules
-from airflow_dataops.core.dq_gate.plan import GatePlan, build_plan
+from airflow_dataops.core.dq_gate.plan import GatePlan, build_plan, counted_aside
 from airflow_dataops.core.dq_gate.rule import Context
 from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.sql.dialects import DIALECTS, render
@@ -43,6 +43,31 @@ def test_equal_aggregates_are_counted_once() -> None:
     plan = plan_of(rules, profile=False)
     # rows, nulls of a, values of a, those outside
     assert len(plan.fused.expressions) == 4
+
+
+CRITICAL: list[Any] = [{"between": ["a", 0, 1]}, {"regex": ["b", "y"]}, {"unique": "a"}, {"mean": ["x", 0, 1]}]
+
+
+@pytest.mark.parametrize(
+    ("more", "columns", "quarantine", "expected"),
+    [
+        ([], 4, True, {"between(a)", "regex(b)"}),
+        ([{"not_null": "t", "severity": "warning"}], 4, True, {"between(a)", "regex(b)"}),
+        ([], 4, False, set()),
+        ([], 5, True, set()),  # two of five columns are looked at
+    ],
+)
+def test_bad_rows_are_counted_where_they_are_put_aside_unless_that_reads_much_more(
+    more: list[Any], columns: int, quarantine: bool, expected: set[str]
+) -> None:
+    parsed, _ = parse_rules(None, [*CRITICAL, *more])
+    assert counted_aside(parsed, [f"c{n}" for n in range(columns)], quarantine=quarantine) == expected
+
+
+def test_what_is_counted_aside_is_not_tested_in_the_scan() -> None:
+    plan = plan_of(CRITICAL, aside={"between(a)", "regex(b)"})
+    assert [check.unexpected for check in plan.checks] == [None, None, None, None]
+    assert "regexp" not in render(plan.fused, "duckdb").lower()
 
 
 def test_aliases_differ_without_regard_to_case() -> None:

@@ -84,7 +84,11 @@ ROWS: dict[str, tuple[tuple[exp.Expression, ...], Any, str]] = {
         "a b",
         f"CASE WHEN ('{_A}' RLIKE '^[{_WS}]|[{_WS}]\\\\z') THEN TRIM(BOTH '{_WS}' FROM '{_A}') ELSE '{_A}' END",
     ),
-    "lowest": ((number(3), number(2)), [3], "SLICE(SORT_ARRAY(COLLECT_LIST(3)), 1, 2)"),
+    "lowest": (
+        (number(3), number(2), exp.true()),
+        [3],
+        "SLICE(SORT_ARRAY(COLLECT_LIST(CASE WHEN TRUE THEN 3 END)), 1, 2)",
+    ),
     "quantile": ((number(3), number(0.5)), 3, "PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY 3)"),
     "starts_with": ((text("abc"), text("ab")), True, "STARTSWITH('abc', 'ab')"),
     "ends_with": ((text("abc"), text("bc")), True, "ENDSWITH('abc', 'bc')"),
