@@ -13,7 +13,7 @@ from airflow_dataops.core.dataproc_dask.lifecycle import begin, stop
 from airflow_dataops.core.dataproc_dask.observation import Look, ResultView
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Goal, State
-from airflow_dataops.core.dataproc_dask.turn import CallKind, End
+from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End
 from airflow_dataops.core.errors import SpecError
 from tests.unit.core.dataproc_dask.performer import Task, code_of
 from tests.unit.core.dataproc_dask.samples import IDENTITY, NOW, changed, document, sample
@@ -261,3 +261,42 @@ def test_a_machine_that_may_not_list_says_so_at_once() -> None:
     outcome = one.finish()
     assert code_of(outcome) == "PERMISSION_DENIED"
     assert one.google.calls == []
+
+
+STEPS_OF_A_CLEAN_RUN = 52
+
+
+def test_a_clean_run_has_as_many_steps_as_are_walked() -> None:
+    one = task()
+    assert isinstance(one.follow(one.start(), STEPS_OF_A_CLEAN_RUN).action, End)
+
+
+@pytest.mark.parametrize("steps", range(STEPS_OF_A_CLEAN_RUN))
+def test_a_try_that_dies_anywhere_is_finished_by_the_next(steps: int) -> None:
+    one = task()
+    one.follow(one.start(), steps)
+    assert one.finish().ok
+    assert (len(one.google.made), len(one.google.jobs)) == (1, 1)
+    assert one.google.clusters == {}
+
+
+@pytest.mark.parametrize("steps", range(STEPS_OF_A_CLEAN_RUN))
+def test_a_try_that_is_killed_anywhere_leaves_nothing_running(steps: int) -> None:
+    one = task()
+    state = one.follow(one.start(), steps).state
+    begun = one.google.now
+    one.follow(stop(one.run, state, begun, why="marked failed", wait=False))
+    assert one.google.now - begun < timedelta(seconds=30)
+    assert one.google.alive() == []
+
+
+@pytest.mark.parametrize("steps", range(STEPS_OF_A_CLEAN_RUN))
+def test_a_call_that_was_sent_by_a_process_that_died_before_it_could_note_it_is_found(steps: int) -> None:
+    """The process dies between a call and its answer: nothing but Google knows of it."""
+    one = task()
+    step = one.follow(one.start(), steps)
+    if isinstance(step.action, Call):
+        one.google.perform(step.action)
+    assert one.finish().ok
+    assert (len(one.google.made), len(one.google.jobs)) == (1, 1)
+    assert one.google.clusters == {}
