@@ -77,6 +77,9 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     ):
         planned = plan(work, engine, listed, index, attempt)
     record = planned.record
+    if state is None and index is None:
+        # Files that join now and are never committed must not look like a table of another kind to the next run.
+        write_index(work.index, "delta", {}, [], None, None)
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
     reached(FaultPoint.PUBLISH_NOTED)

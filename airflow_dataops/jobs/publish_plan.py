@@ -76,7 +76,7 @@ def plan(
     rows_removed = sum(by_path[path].rows for path in remove) - sum(add.file.rows for add in rewritten)
     adds = [*staged, *rewritten]
     gone = set(remove)
-    named = [_named(work, add, number) for number, add in enumerate(adds)]
+    named = [_named(work, add, number, kept=number >= len(staged)) for number, add in enumerate(adds)]
     record = CommitRecord(
         run=spec.run,
         table=work.table,
@@ -222,8 +222,10 @@ def _measured_again(engine: Engine, files: list[AddFile], window: str) -> list[A
     ]
 
 
-def _named(work: Work, add: AddFile, number: int) -> AddFile:
-    path = rules.target_path(add.file.path, work.spec.run, number, work.lease.token)
+def _named(work: Work, add: AddFile, number: int, *, kept: bool) -> AddFile:
+    """Name a file as the run's own, unless it holds rows that others have written."""
+    token, old = work.lease.token, add.file.path
+    path = rules.kept_path(old, number, token) if kept else rules.target_path(old, work.spec.run, number, token)
     return add.model_copy(update={"file": add.file.model_copy(update={"path": path})})
 
 

@@ -18,6 +18,7 @@ from airflow_dataops.core.tables import PartitionSlice, RunSlice, Slice, TableFo
 
 _NAMED = re.compile(r"-(\d{6,})-\d{5,}\.parquet$")
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
+KEPT = "kept"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -211,6 +212,13 @@ def target_path(staged: str, run: RunContext, number: int, token: int) -> str:
     """
     folder = staged.rpartition("/")[0]
     name = f"{file_stem(run)}-{token:06d}-{number:05d}.parquet"
+    return f"{folder}/{name}" if folder else name
+
+
+def kept_path(old: str, number: int, token: int) -> str:
+    """Return the path of a file with what is left of ``old``, whose other rows a run replaced: it is no run's own."""
+    folder = old.rpartition("/")[0]
+    name = f"{KEPT}-{token:06d}-{number:05d}.parquet"
     return f"{folder}/{name}" if folder else name
 
 
