@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +39,7 @@ class DuckDBEngine:
 
     def __init__(self, resources: Resources | None = None, *, storage: Storage | None = None) -> None:
         self._storage = storage
+        self._parquet: list[str] = []
         self.session = Session(limits(resources or Resources()))
 
     def __enter__(self) -> Self:
@@ -60,6 +62,7 @@ class DuckDBEngine:
             query, columns = parquet.scan(
                 self.session, [info.path for info in files], root=root_of(source.path), types=source.types
             )
+            self._parquet = [info.path for info in files]
             self._view(view, query)
             self._no_rejects(view)
             return _info(files, columns, 0, fingerprint(files))
@@ -82,7 +85,8 @@ class DuckDBEngine:
 
     def create_table(self, name: str, query: exp.Query) -> int:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
-        self.session.run(f"CREATE OR REPLACE TEMP TABLE {ident(name)} AS {render(query, 'duckdb')}")
+        with self._naming():
+            self.session.run(f"CREATE OR REPLACE TEMP TABLE {ident(name)} AS {render(query, 'duckdb')}")
         return int(self.session.value(f"SELECT count(*) FROM {ident(name)}"))
 
     def columns(self, relation: str) -> dict[str, str]:
@@ -91,11 +95,13 @@ class DuckDBEngine:
 
     def rows(self, query: exp.Query) -> list[dict[str, Any]]:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
-        return self.session.rows(render(query, "duckdb"))
+        with self._naming():
+            return self.session.rows(render(query, "duckdb"))
 
     def write_file(self, query: exp.Query, path: str) -> int:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
-        return parquet.write_parquet(self.session, self._at(path), render(query, "duckdb"), path)
+        with self._naming():
+            return parquet.write_parquet(self.session, self._at(path), render(query, "duckdb"), path)
 
     def write_table(
         self, query: exp.Query, folder: str, *, partition_by: Sequence[str], stem: str, window: str | None
@@ -124,6 +130,19 @@ class DuckDBEngine:
     def close(self) -> None:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
         self.session.close()
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Find the file of which DuckDB only says that something in it makes no sense: its plain error, of no class."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            found = parquet.damaged(self.session, self._parquet) if type(error) is duckdb.Error else None
+            if found is None:
+                raise
+            raise found from error
 
     def _open_text(self, source: SourceSpec, view: str, files: list[FileInfo], decoded: str) -> SourceInfo:
         from airflow_dataops.engines.duckdb_decode import LINE, REASON, decode

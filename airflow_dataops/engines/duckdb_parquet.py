@@ -116,26 +116,43 @@ def _same(kind: str, wanted: str) -> bool:
 
 def _shapes(session: Session, files: Sequence[str]) -> list[str]:
     """Return one file of each different schema, the most common first."""
+    import duckdb
+
     try:
         found = session.run(f"""
             WITH shaped AS (
                 SELECT file_name, list((name, type, logical_type, num_children)) AS shape
                 FROM parquet_schema({texts(list(files))}) GROUP BY file_name)
             SELECT min(file_name) FROM shaped GROUP BY shape ORDER BY count(*) DESC, 1""")
-    except InputError as error:
+    except (InputError, duckdb.Error) as error:
         raise _first_broken(session, files, error) from error
     return [str(row[0]) for row in found]
 
 
-def _first_broken(session: Session, files: Sequence[str], error: InputError) -> InputError:
+def _first_broken(session: Session, files: Sequence[str], error: Exception) -> Exception:
     """DuckDB names the file in most messages, not in all."""
-    named = [path for path in files if path in error.message]
+    import duckdb
+
+    named = [path for path in files if path in str(error)]
     for path in named or files:
         try:
             session.run(f"SELECT * FROM parquet_schema({text(path)}) LIMIT 1")
-        except InputError as own:
-            return unreadable(path, f"it is no whole Parquet file: {own.message}")
+        except (InputError, duckdb.Error) as own:
+            why = own.message if isinstance(own, InputError) else str(own).splitlines()[0]
+            return unreadable(path, f"it is no whole Parquet file: {why}")
     return error
+
+
+def damaged(session: Session, files: Sequence[str]) -> InputError | None:
+    """Return the error for the first file that cannot be read; each is read alone. None where all can."""
+    import duckdb
+
+    for path in files:
+        try:
+            session.run(f"SELECT count(*) FROM read_parquet({text(path)}) AS whole WHERE hash(whole) IS NULL")
+        except (InputError, duckdb.Error) as error:
+            return unreadable(path, str(error).splitlines()[0])
+    return None
 
 
 def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
