@@ -121,9 +121,9 @@ def _unreadable(turn: Turn, error: CallError, wanted: list[Look]) -> Next:
 
 def _sweep(turn: Turn, ours: list[ClusterView]) -> Next:
     state = turn.state
-    gone = {doomed.uuid for doomed in state.doomed} - {view.uuid for view in ours}
-    doomed = tuple(one for one in state.doomed if one.uuid not in gone)
-    turn.set(doomed=doomed)
+    there = {view.uuid for view in ours}
+    # A list may lag behind: one that was not told to go yet is told, and Google says whether it is there.
+    turn.set(doomed=tuple(one for one in state.doomed if one.uuid in there or one.taken_at is None))
     turn.set(doomed=turn.state.with_doomed(*(_doom(turn, view) for view in ours)))
     found = {names.generation_of(state.base, view.name) for view in ours if view.uuid}
     unsure = state.unsure and state.generation not in found

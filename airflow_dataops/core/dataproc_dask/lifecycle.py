@@ -26,6 +26,7 @@ from airflow_dataops.core.dataproc_dask.finding import find
 from airflow_dataops.core.dataproc_dask.making import ask, make
 from airflow_dataops.core.dataproc_dask.names import RunIdentity
 from airflow_dataops.core.dataproc_dask.observation import Observation
+from airflow_dataops.core.dataproc_dask.request import driver_of
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Goal, Outcome, Patience, Phase, State
 from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End, Next, Note, Step, Turn, Wait
@@ -61,7 +62,8 @@ def begin(
         estimate: Most that the cluster can cost; over the budget, nothing is asked for.
 
     Raises:
-        SpecError: ``Goal.JOB`` without a job, or on a cluster that is none of the run's (``DASK_RUN_INVALID``).
+        SpecError: There is no job although one is wanted, or its cluster is none of the run's (``DASK_RUN_INVALID``); it has no driver or
+            document (``JOB_INCOMPLETE``).
     """
     state = _first_state(run, identity, goal, now).model_copy(
         update={"attempt": names.label_value(attempt), "try_number": try_number, "since_try": since_try}
@@ -170,6 +172,8 @@ def _first_state(run: DaskRun, identity: RunIdentity, goal: Goal, now: datetime)
     with_job = run.job if goal in (Goal.RUN, Goal.JOB) else None
     if goal in (Goal.RUN, Goal.JOB) and with_job is None:
         raise SpecError("there is no job to run", hint="add job: {function: module:function}", code="DASK_RUN_INVALID")
+    if with_job is not None:
+        driver_of(with_job)  # what cannot be sent is refused before a cluster is asked for
     return State(
         goal=goal,
         base=names.base_name(identity),

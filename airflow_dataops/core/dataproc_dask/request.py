@@ -50,7 +50,7 @@ def create_request(
             "project_id": run.cluster.project,
             "cluster_name": name,
             "labels": {**run.cluster.labels, **labels, **own},
-            "config": _config(run, zone),
+            "config": cluster_config(run, zone),
         },
     }
 
@@ -91,19 +91,6 @@ def submit_request(cluster: ClusterSpec, job: DaskJob, *, name: str, job_id: str
     Raises:
         SpecError: The job has no driver file or no document (``JOB_INCOMPLETE``).
     """
-    if job.bootstrap_uri is None or job.spec_uri is None or job.spec_hash is None:
-        missing = [key for key in ("bootstrap_uri", "spec_uri", "spec_hash") if getattr(job, key) is None]
-        raise SpecError(
-            f"job {job.name!r} cannot be submitted without {', '.join(missing)}",
-            hint="upload the driver and the job's document first; `dataops package` does",
-            code="JOB_INCOMPLETE",
-        )
-    driver = {
-        "main_python_file_uri": job.bootstrap_uri,
-        "args": ["--spec", job.spec_uri, "--sha256", job.spec_hash],
-        "python_file_uris": job.python_file_uris,
-        "properties": job.properties,
-    }
     return {
         "project_id": cluster.project,
         "region": cluster.region,
@@ -113,9 +100,32 @@ def submit_request(cluster: ClusterSpec, job: DaskJob, *, name: str, job_id: str
             "placement": {"cluster_name": name},
             "labels": {**cluster.labels, **labels, names.JOB: job.name, names.SPEC: names.job_hash(job)},
             "scheduling": {"max_failures_per_hour": 0},
-            "pyspark_job": _given(driver),
+            "pyspark_job": driver_of(job),
         },
     }
+
+
+def driver_of(job: DaskJob) -> Request:
+    """Return a ``PySparkJob`` that is our driver: plain Python, which reads the job's document and compares its hash.
+
+    Raises:
+        SpecError: The job has no driver file or no document (``JOB_INCOMPLETE``).
+    """
+    if job.bootstrap_uri is None or job.spec_uri is None or job.spec_hash is None:
+        missing = [key for key in ("bootstrap_uri", "spec_uri", "spec_hash") if getattr(job, key) is None]
+        raise SpecError(
+            f"job {job.name!r} cannot be submitted without {', '.join(missing)}",
+            hint="upload the driver and the job's document first; `dataops package` does",
+            code="JOB_INCOMPLETE",
+        )
+    return _given(
+        {
+            "main_python_file_uri": job.bootstrap_uri,
+            "args": ["--spec", job.spec_uri, "--sha256", job.spec_hash],
+            "python_file_uris": job.python_file_uris,
+            "properties": job.properties,
+        }
+    )
 
 
 def cancel_request(cluster: ClusterSpec, *, job_id: str) -> Request:
@@ -138,7 +148,8 @@ def keep_request(cluster: ClusterSpec, *, name: str, uuid: str, idle: timedelta)
     }
 
 
-def _config(run: DaskRun, zone: str | None) -> Request:
+def cluster_config(run: DaskRun, zone: str | None) -> Request:
+    """Return a ``ClusterConfig``; None as zone lets Google choose."""
     cluster = run.cluster
     lifecycle = {"idle_delete_ttl": _seconds(cluster.idle_delete_ttl), "auto_delete_ttl": _seconds(run.lifetime)}
     workers = _group(cluster.workers.count, cluster.workers.machine_type, cluster.workers.disk)

@@ -26,13 +26,12 @@ class Task:
     run: DaskRun
     goal: Goal = Goal.RUN
     identity: RunIdentity = IDENTITY
+    cluster: tuple[str, str] | None = None
     tries: int = 0
     notes: list[str] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
 
-    def start(
-        self, *, since_try: int = 1, cluster: tuple[str, str] | None = None, estimate: Estimate | None = None
-    ) -> Step:
+    def start(self, *, since_try: int = 1, estimate: Estimate | None = None) -> Step:
         """Begin a new try."""
         self.tries += 1
         step = begin(
@@ -43,7 +42,7 @@ class Task:
             attempt=f"attempt-{self.tries}",
             try_number=self.tries,
             since_try=since_try,
-            cluster=cluster,
+            cluster=self.cluster,
             estimate=estimate,
         )
         self.notes += [note.code for note in step.notes]

@@ -99,6 +99,7 @@ class Dataproc:
         self.made: list[str] = []
         self.late: list[tuple[datetime, Call]] = []
         self.most_live_jobs = 0
+        self.lag = timedelta()  # lists show nothing younger
         self.creates: Iterator[CreateFate] = iter(())
         self.job_fates: Iterator[JobFate] = iter(())
         self.deletes: Iterator[DeleteFate] = iter(())
@@ -295,9 +296,17 @@ class Dataproc:
 
     def _read(self, look: Look, state: State) -> Any:
         if look is Look.CLUSTERS:
-            return tuple(one.view for one in self.clusters.values() if names.is_ours(one.view.labels, state.own))
+            old = self.now - self.lag
+            return tuple(
+                one.view
+                for one in self.clusters.values()
+                if names.is_ours(one.view.labels, state.own) and one.begun <= old
+            )
         if look is Look.JOBS:
-            return tuple(job.view for job in self.jobs.values() if names.is_ours(job.view.labels, state.own))
+            old = self.now - self.lag
+            return tuple(
+                job.view for job in self.jobs.values() if names.is_ours(job.view.labels, state.own) and job.begun <= old
+            )
         if look is Look.CLUSTER:
             name = names.cluster_name(state.base, state.generation)
             return next((one.view for one in self.clusters.values() if one.view.name == name), Gone())

@@ -29,11 +29,11 @@ def task(*fates: JobFate, goal: Goal = Goal.RUN, run: DaskRun | None = None) -> 
     return Task(google, run or sample(), goal)
 
 
-def shared(*fates: JobFate) -> tuple[Task, tuple[str, str]]:
-    """Return a job task and the cluster that another task made for it."""
+def shared(*fates: JobFate) -> Task:
+    """Return a job task on a cluster that another task made for it."""
     maker = task(*fates, goal=Goal.CLUSTER)
     ended = maker.follow(maker.start())
-    return Task(maker.google, sample(), Goal.JOB), (ended.state.base, ended.state.uuid)
+    return Task(maker.google, sample(), Goal.JOB, cluster=(ended.state.base, ended.state.uuid))
 
 
 def test_a_clean_run_makes_at_most_ten_calls_beside_its_polls() -> None:
@@ -183,15 +183,15 @@ def test_a_cluster_task_that_fails_leaves_nothing() -> None:
 
 
 def test_a_job_task_leaves_the_cluster_to_its_teardown() -> None:
-    job, cluster = shared(FAILS)
-    assert code_of(job.finish(job.start(cluster=cluster))) == "JOB_FAILED"
-    assert [view.uuid for view in job.google.alive()] == [cluster[1]]
+    job = shared(FAILS)
+    assert code_of(job.finish(job.start())) == "JOB_FAILED"
+    assert [view.uuid for view in job.google.alive()] == ["uuid-1"]
     assert job.google.count(CallKind.DELETE) == 0
 
 
 def test_a_job_task_that_is_killed_cancels_its_job_only() -> None:
-    job, cluster = shared(JobFate(after=9000))
-    state = job.follow(job.start(cluster=cluster), 8).state
+    job = shared(JobFate(after=9000))
+    state = job.follow(job.start(), 8).state
     begun = job.google.now
     ended = job.follow(stop(job.run, state, begun, why="marked failed", wait=False))
     assert isinstance(ended.action, End)
@@ -201,17 +201,17 @@ def test_a_job_task_that_is_killed_cancels_its_job_only() -> None:
 
 
 def test_a_job_task_stops_a_job_that_does_something_else_and_sends_its_own() -> None:
-    job, cluster = shared(JobFate(after=9000))
-    job.follow(job.start(cluster=cluster), 8)
+    job = shared(JobFate(after=9000))
+    job.follow(job.start(), 8)
     job.run = DaskRun.model_validate(changed("job.args", {"month": 12}))
-    assert job.finish(job.start(cluster=cluster)).ok
+    assert job.finish(job.start()).ok
     assert job.google.most_live_jobs == 1
     assert len(job.google.jobs) == 2
 
 
 def test_a_job_that_does_not_stop_is_the_cluster_teardowns_affair() -> None:
-    job, cluster = shared(JobFate(after=9000, beats=False, heeds_cancel=False))
-    outcome = job.finish(job.start(cluster=cluster))
+    job = shared(JobFate(after=9000, beats=False, heeds_cancel=False))
+    outcome = job.finish(job.start())
     assert code_of(outcome) == "CANCEL_STUCK"
     assert outcome.failure is not None
     assert outcome.failure.details["before"]["code"] == "HEARTBEAT_STALE"
@@ -247,6 +247,12 @@ def test_a_job_on_a_strangers_cluster_is_refused() -> None:
 def test_a_run_without_a_job_is_refused() -> None:
     run = DaskRun.model_validate(document() | {"job": None})
     with pytest.raises(SpecError, match="no job"):
+        begin(run, IDENTITY, goal=Goal.RUN, now=NOW, attempt="a")
+
+
+def test_a_job_that_could_not_be_sent_is_refused_before_a_cluster_is_asked_for() -> None:
+    run = DaskRun.model_validate(changed("job.bootstrap_uri", None))
+    with pytest.raises(SpecError, match="bootstrap_uri"):
         begin(run, IDENTITY, goal=Goal.RUN, now=NOW, attempt="a")
 
 

@@ -85,6 +85,7 @@ def worlds(draw: st.DrawFn) -> Dataproc:
     network, sky = iter(draw(networks)), iter(draw(weather))
     google.on_call = lambda _: next(network, "ok")
     google.on_read = lambda _: next(sky, None)
+    google.lag = timedelta(seconds=draw(st.sampled_from([0, 0, 15])))
     return google
 
 
@@ -118,7 +119,7 @@ def live(one: Task) -> Iterator[str]:
     return (view.uuid for view in one.google.alive() if view.uuid in made)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(worlds(), deaths, st.sampled_from([None, "20m"]))
 def test_a_run_leaves_nothing_touches_nothing_foreign_and_ends_in_time(
     google: Dataproc, planned: list[tuple[int, str, int, int]], keep: str | None
@@ -152,7 +153,7 @@ def test_a_run_leaves_nothing_touches_nothing_foreign_and_ends_in_time(
     assert {request["cluster_uuid"] for _, kind, request in google.calls if kind is CallKind.DELETE} <= set(google.made)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(worlds(), st.integers(0, 80))
 def test_a_run_that_nobody_goes_on_with_ends_by_google(google: Dataproc, steps: int) -> None:
     one = Task(google, sample(deadlines=SHORT))
@@ -162,7 +163,7 @@ def test_a_run_that_nobody_goes_on_with_ends_by_google(google: Dataproc, steps: 
     assert len(google.clusters) == len(stuck)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(worlds(), deaths)
 def test_a_cluster_task_leaves_one_cluster_or_none(google: Dataproc, planned: list[tuple[int, str, int, int]]) -> None:
     one = Task(google, sample(deadlines=SHORT), Goal.CLUSTER)
@@ -183,6 +184,31 @@ def test_a_cluster_task_leaves_one_cluster_or_none(google: Dataproc, planned: li
     outcome = teardown.finish()
     assert outcome.ok or stuck
     assert list(live(one)) == []
+
+
+@settings(max_examples=50)
+@given(worlds(), deaths)
+def test_a_job_task_never_touches_its_cluster_and_ends_in_time(
+    google: Dataproc, planned: list[tuple[int, str, int, int]]
+) -> None:
+    google.creates, network = iter(()), google.on_call
+    google.on_call = lambda _: "ok"
+    maker = Task(google, sample(deadlines=SHORT), Goal.CLUSTER)
+    made = maker.follow(maker.start())
+    google.on_call = network
+    one = Task(google, maker.run, Goal.JOB, cluster=(made.state.base, made.state.uuid))
+    step = one.start()
+    for steps, how, back, pause in planned:
+        step = one.follow(step, steps)
+        google.advance(timedelta(seconds=pause))
+        step = die(one, step, how, back)
+    ended = ending(one, step)
+    assert isinstance(ended.action, End)
+    assert {kind for _, kind, _ in google.calls} <= {CallKind.CREATE, CallKind.SUBMIT, CallKind.CANCEL}
+    assert google.made == ["uuid-1"]
+    assert google.most_live_jobs <= 1
+    attempts = [job.view.labels[names.ATTEMPT] for job in google.jobs.values()]
+    assert len(set(attempts)) == len(attempts)
 
 
 @given(st.text(), st.text())
