@@ -24,6 +24,7 @@ class FaultPoint(StrEnum):
     GATE_KEYS_COUNTED = "gate.keys_counted"  # repeated keys are counted
     GATE_ROWS_ASIDE = "gate.rows_aside"  # bad rows are staged
     GATE_EXAMPLES_READ = "gate.examples_read"  # examples are read
+    GATE_CUT_UNDONE = "gate.cut_undone"  # the manifest from before an earlier try of this gate is in force again
     GATE_FILES_CUT = "gate.files_cut"  # staged files are written anew without bad rows; the manifest names the old ones
     GATE_CUT_NOTED = "gate.cut_noted"  # the manifests before and after are on record; the old one is in force
     GATE_CUT_IN_FORCE = "gate.cut_in_force"  # the new manifest is in force

@@ -55,7 +55,7 @@ def drawn(count: int) -> tuple[str, list[Case]]:
     return seed, random.Random(number).sample(cases(), count)
 
 
-def all_of(todo: Sequence[tuple[str, Callable[[], None]]]) -> None:
+def all_of(todo: Sequence[tuple[str, Callable[[], object]]]) -> None:
     """Carry out all of a list, and fail with every one that failed."""
     failed = []
     for name, call in todo:

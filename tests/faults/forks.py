@@ -69,7 +69,7 @@ class Forks:
         text = json.dumps(order.pop("envelope", {}))
         (folder / "stdin").write_text(text + "\n")
         order = {"trace": str(folder / "trace"), **order}
-        return self._ask({"start": {"job": job, "folder": str(folder), **order}})["pid"], folder
+        return int(self._ask({"start": {"job": job, "folder": str(folder), **order}})["pid"]), folder
 
     def begin(self, spec: JobSpec, secrets: dict[str, str], plan: Plan = NO_PLAN) -> tuple[int, Path]:
         """Start a job with a plan for its death."""
@@ -80,18 +80,24 @@ class Forks:
         """Wait for the end of a child."""
         pid, folder = started
         code = self._ask({"wait": pid})["code"]
+        assert code is not None
         return Ended(code, folder, read_trace(folder / "trace"))
+
+    def look(self, started: tuple[int, Path]) -> Ended | None:
+        """Return a child that has ended; None while it runs."""
+        code = self._ask({"look": started[0]})["code"]
+        return None if code is None else Ended(code, started[1], read_trace(started[1] / "trace"))
 
     def run(self, spec: JobSpec, secrets: dict[str, str], plan: Plan = NO_PLAN) -> Ended:
         """Run a job to its end."""
         return self.wait(self.begin(spec, secrets, plan))
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, int]:
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
 

@@ -57,6 +57,8 @@ CUT_SHORT = {
     "delta": (P.PUBLISH_MARKED, P.PUBLISH_COMMITTED, P.FINISH_MANIFEST_GONE, P.FINISH_STAGED_GONE, P.FINISH_FILED),
 }
 RECOVERY = (P.RECOVERY_BEGUN, P.RECOVERY_DONE, P.RECOVERY_UNMARKED, P.PUBLISH_RECOVERED)
+# What a gate on the staged table comes to when an earlier try of it was killed after its cut.
+CUT_AGAIN = (P.GATE_CUT_UNDONE, P.GATE_FILES_CUT, P.GATE_CUT_IN_FORCE)
 TAKEN_BACK = (P.RECOVERY_BEGUN, P.TABLE_TAKEN_BACK, P.RECOVERY_DONE, P.RECOVERY_UNMARKED, P.PUBLISH_RECOVERED)
 
 
@@ -104,6 +106,7 @@ def cases() -> list[Case]:
             found += [Case(variant, kind, "publish", point) for point in points_of("publish", variant.format)]
         for first in CUT_SHORT[variant.format]:
             found += [Case(variant, "recovery", "publish", first, second) for second in RECOVERY]
+        found += [Case(variant, "recovery", "silver", P.GATE_CUT_IN_FORCE, second) for second in CUT_AGAIN]
         if variant.format == "parquet":
             found += [Case(variant, "taken_back", "publish", P.PUBLISH_MARKED, second) for second in TAKEN_BACK]
     return found

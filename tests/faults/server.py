@@ -2,7 +2,8 @@
 """Imports all jobs once, and forks a child for each one that is asked for: a start costs milliseconds instead of a second.
 
 The child goes through the same entry as ``python -m airflow_dataops.jobs.<stem> --spec -``. Nothing is connected or opened before the fork.
-One JSON request a line on stdin, one JSON answer a line on stdout: ``{"start": {…}} -> {"pid": n}``, ``{"wait": pid} -> {"code": n}``.
+One JSON request a line on stdin, one JSON answer a line on stdout: ``{"start": {…}} -> {"pid": n}``, ``{"wait": pid} -> {"code": n}``;
+``{"look": pid}`` does not wait, and its code is null while the child runs.
 """
 
 from __future__ import annotations
@@ -49,8 +50,12 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
         request = json.loads(line)
+        answer: dict[str, int | None]
         if "wait" in request:
             answer = {"code": os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])}
+        elif "look" in request:
+            pid, status = os.waitpid(request["look"], os.WNOHANG)
+            answer = {"code": os.waitstatus_to_exitcode(status) if pid else None}
         else:
             answer = {"pid": _fork(request["start"])}
         out.write(json.dumps(answer) + "\n")

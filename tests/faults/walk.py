@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.arming import Plan
-from tests.faults.forks import NO_PLAN, Ended, Forks
+from tests.faults.forks import NO_PLAN, Ended, Forks, read_trace
 from tests.faults.pipeline import DAY, SALT, STEPS, Pipeline, Variant
 from tests.faults.points import Case, points_of
 from tests.faults.reader import judge, looks, windows
@@ -106,8 +106,8 @@ class Walk:
             if kind == "rerun":
                 self.run_all(STEPS[STEPS.index(step) :] if step in STEPS else [step])
             elif kind == "recovery" and second:
-                self.kill("publish", second)
-                self.run_all(("publish", "report"))
+                self.kill(step, second)
+                self.run_all(STEPS[STEPS.index(step) :])
             elif kind == "other":
                 self.run_all(STEPS, OTHER)
                 self.run_all(("publish", "report"))
@@ -120,6 +120,49 @@ class Walk:
         self._compare(expected, days, exact=kind in ("rerun", "recovery"))
         TALLY.points.add(f"{self.pipeline.variant} {step} {plan.point or f'change {plan.change}'} {plan.nth}")
         TALLY.equal += 1
+
+    def twice_at_once(self, step: str, point: str) -> list[str]:
+        """Let one try of the run wait at a place, let another do all of the run, then let the first go on: as after a lost contact.
+
+        Returns:
+            Codes of the errors with which either ended; the table must be right then, and after one more try.
+        """
+        expected = self.expected("rerun")
+        self.restore(step)
+        go = self.pipeline.root / "go"
+        first = self.forks.begin(self.pipeline.step(step), SALT, Plan(point=point, meet=str(go)))
+        while not any(name == "waiting" for name, _ in read_trace(first[1] / "trace")):
+            time.sleep(0.002)
+        # Whoever waits for the table does so behind the first one.
+        second, codes = self._until_held_up(STEPS[1:])
+        go.touch()
+        ended = [self.forks.wait(first), *([self.forks.wait(second)] if second else [])]
+        codes += [code for one in ended if (code := _code(one))]
+        if not any(map(_code, ended)):
+            codes += self._go_on(STEPS[STEPS.index(step) + 1 :])
+        assert self.table_now() in self._tables["publish"]
+        self.run_all(STEPS)
+        self._compare(expected, (DAY,), exact=False)
+        return codes
+
+    def _until_held_up(self, steps: Sequence[str]) -> tuple[tuple[int, Path] | None, list[str]]:
+        """Run steps until one fails, or waits for the lease; return the one that waits, and the codes of errors."""
+        for step in steps:
+            started = self.forks.begin(self.pipeline.step(step), SALT)
+            while not (ended := self.forks.look(started)):
+                if step in ("refine", "publish") and _waits(started[1]):
+                    return started, []
+                time.sleep(0.005)
+            if _code(ended):
+                return None, [_code(ended)]
+        return None, []
+
+    def _go_on(self, steps: Sequence[str]) -> list[str]:
+        for step in steps:
+            ended = self.forks.run(self.pipeline.step(step), SALT)
+            if _code(ended):
+                return [_code(ended)]
+        return []
 
     def expected(self, kind: str) -> Seen:
         """Return what must be there at the end: made once, by a run that nothing disturbs."""
@@ -135,6 +178,10 @@ class Walk:
             self._tables.setdefault(kind, set()).add(self.table_now())
             self._expected[kind] = self.pipeline.seen(*((DAY, OTHER) if kind == "other" else (DAY,)))
         return self._expected[kind]
+
+    def check(self, kind: str) -> None:
+        """Compare the lake with one that nothing disturbed."""
+        self._compare(self.expected(kind), (DAY, OTHER) if kind == "other" else (DAY,), exact=kind == "rerun")
 
     def run_all(self, steps: Sequence[str], day: int = DAY) -> None:
         """Run steps, each of which must end well."""
@@ -208,6 +255,17 @@ class Walk:
 
 def _times(names: Sequence[str]) -> list[tuple[str, int]]:
     return [(name, nth) for name, count in Counter(names).items() for nth in sorted({1, min(2, count), count})]
+
+
+def _code(ended: Ended) -> str:
+    """The code of the error with which a job ended; nothing where it ended well."""
+    return "" if ended.code == 0 else str((ended.document().get("error") or {}).get("code", ended.said()))
+
+
+def _waits(folder: Path) -> bool:
+    """Whether a publish has been on its way for so long that only a lease can hold it up."""
+    trace = read_trace(folder / "trace")
+    return bool(trace) and trace[-1][0] == "job.started" and time.monotonic_ns() - trace[-1][1] > 2e9
 
 
 def _points(ended: Ended) -> set[str]:
