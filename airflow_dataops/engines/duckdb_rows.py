@@ -29,7 +29,7 @@ def fetch(connection: DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
     """
     relation = connection.sql(sql)
     names, kinds = relation.columns, [str(kind) for kind in relation.types]
-    if len(set(names)) < len(names) or not all(kind == _ZONED or _PLAIN.fullmatch(kind) for kind in kinds):
+    if len(set(names)) < len(names) or not all(str(kind) == _ZONED or _is_plain(kind) for kind in relation.types):
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist()
         return found
     zoned = [place for place, kind in enumerate(kinds) if kind == _ZONED]
@@ -42,6 +42,13 @@ def fetch(connection: DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
         for place in zoned:
             row[place] = None if row[place] is None else _EPOCH + timedelta(microseconds=row[place])
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _is_plain(kind: Any) -> bool:
+    """Lists and structs of plain values come as lists and dicts either way."""
+    if kind.id in ("list", "struct"):
+        return all(_is_plain(child) for _, child in kind.children)
+    return _PLAIN.fullmatch(str(kind)) is not None
 
 
 def _micros(name: str) -> str:

@@ -38,6 +38,8 @@ def rows(sql: str) -> list[dict[str, Any]]:
         ("TIMESTAMPTZ '1901-01-01 00:00:00'", datetime(1901, 1, 1, tzinfo=UTC)),
         ("NULL::TIMESTAMPTZ", None),
         ("[1, 2]", [1, 2]),
+        ("[{'file': 'a', 'row': 1::BIGINT}, NULL]", [{"file": "a", "row": 1}, None]),
+        ("{'at': [TIMESTAMPTZ '1970-01-01']}", {"at": [datetime(1970, 1, 1, tzinfo=UTC)]}),
         ("{'a': {'b': [TIMESTAMPTZ '2024-01-31']}}", {"a": {"b": [datetime(2024, 1, 31, tzinfo=UTC)]}}),
     ],
 )
