@@ -91,9 +91,15 @@ class PartitionSlice(Model):
 
 
 class RunSlice(Model):
-    """The run owns the files that its own key wrote before (a path with run references that name no partition)."""
+    """The run owns the files that were made of the same source before (a path with run references that name no partition).
+
+    Attributes:
+        source: What the run reads, run references expanded: two runs that read the same replace one another's rows. None: only the same
+            run key does.
+    """
 
     kind: Literal["run"] = "run"
+    source: str | None = None
 
 
 Slice = Annotated[FullSlice | WindowSlice | PartitionSlice | RunSlice, Field(discriminator="kind")]

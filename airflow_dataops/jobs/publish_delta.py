@@ -128,7 +128,7 @@ def _for_log(file: TableFile, columns: dict[str, str]) -> TableFile:
 def _refuse_other_files(work: Work) -> None:
     """Files of a publish that never came to its commit may lie there; a table of another kind must not be hidden."""
     index = read_index(work.storage, work.index)
-    ours = (rules.file_stem(work.spec.run) + "-",)
+    ours = (rules.file_stem(work.spec.run, work.spec.slice) + "-",)
     others = [
         path
         for path in parquet_table.table_files(work.storage, work.table)

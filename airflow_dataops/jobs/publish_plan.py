@@ -225,8 +225,12 @@ def _measured_again(engine: Engine, files: list[AddFile], window: str) -> list[A
 def _named(work: Work, add: AddFile, number: int, *, kept: bool) -> AddFile:
     """Name a file as the run's own, unless it holds rows that others have written."""
     token, old = work.lease.token, add.file.path
-    path = rules.kept_path(old, number, token) if kept else rules.target_path(old, work.spec.run, number, token)
+    path = rules.kept_path(old, number, token) if kept else _own_path(work, old, number)
     return add.model_copy(update={"file": add.file.model_copy(update={"path": path})})
+
+
+def _own_path(work: Work, staged: str, number: int) -> str:
+    return rules.target_path(staged, work.spec.run, number, work.lease.token, work.spec.slice)
 
 
 def _version(work: Work, path: str) -> str:

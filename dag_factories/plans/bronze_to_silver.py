@@ -70,8 +70,7 @@ class _Parts:
         self.source = {**_dump(spec.source), "path": typed_values(project.table(spec.source.path, target))}
         self.table = {**_dump(spec.target), "path": typed_values(table)}
         self.slice = spec.slice().model_dump(mode="json")
-        if "values" in self.slice:
-            self.slice["values"] = {column: typed_values(value) for column, value in self.slice["values"].items()}
+        self.slice = typed_values(self.slice)
         resources = _dump(spec.resources.over(target.config.resources))
         if spill := resources.get("spill_dir"):
             resources["spill_dir"] = typed_values(spill)

@@ -147,7 +147,8 @@ class BronzeToSilverSpec(PipelineSpec):
         """Return what a run owns of the target; run references in the values are not expanded.
 
         A path such as ``…/month=${run.month}`` owns partitions where every run reference of the path stands in a hive folder
-        whose column the target is partitioned by. Otherwise a run owns the files that its own key wrote.
+        whose column the target is partitioned by. Otherwise a run owns the files that were made of the same path before; that is told
+        without the lake's root, so that a lake can move.
         """
         if self.window is not None:
             return self.window
@@ -159,7 +160,7 @@ class BronzeToSilverSpec(PipelineSpec):
                 continue
             hive = _HIVE.fullmatch(segment)
             if not hive or hive[1] not in self.target.partition_by:
-                return RunSlice()
+                return RunSlice(source=self.source.path.removeprefix("${lake}/"))
             values[hive[1]] = hive[2]
         return PartitionSlice(values=values)
 

@@ -16,6 +16,8 @@ from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.slices import window_bounds
 from airflow_dataops.core.tables import PartitionSlice, RunSlice, Slice, TableFormat, TargetSpec, WindowSlice
 
+_DIGEST = 10
+_OWNED = re.compile(r"-([0-9a-f]{10})-\d{6,}-\d{5,}\.parquet$")
 _NAMED = re.compile(r"-(\d{6,})-\d{5,}\.parquet$")
 _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
 KEPT = "kept"
@@ -128,9 +130,16 @@ def table_digest(path: str) -> str:
     return hashlib.sha256(path.rstrip("/").encode()).hexdigest()[:24]
 
 
-def file_stem(run: RunContext) -> str:
-    """Return how the names of a run's files begin; no other run's files begin so."""
-    digest = hashlib.sha256(f"{run.pipeline}\0{run.key}".encode()).hexdigest()[:10]
+def file_stem(run: RunContext, owned: Slice | None = None) -> str:
+    """Return how the names of a run's files begin: its key, and a digest of who owns them.
+
+    Args:
+        run: The run.
+        owned: What it owns; files of a run slice with a source belong to whatever run reads that source.
+    """
+    source = owned.source if isinstance(owned, RunSlice) else None
+    owner = run.key if source is None else f"\0{source}"
+    digest = hashlib.sha256(f"{run.pipeline}\0{owner}".encode()).hexdigest()[:_DIGEST]
     return f"{run.key[:80]}-{digest}"
 
 
@@ -169,8 +178,8 @@ def owner(owned: Slice, run: RunContext, columns: Mapping[str, str]) -> Callable
     if isinstance(owned, PartitionSlice):
         return lambda _path, partition: _within(owned, partition, columns)
     if isinstance(owned, RunSlice):
-        stem = file_stem(run) + "-"
-        return lambda path, _partition: path.rpartition("/")[2].startswith(stem)
+        mine = file_stem(run, owned)[-_DIGEST:]
+        return lambda path, _partition: (found := _OWNED.search(path)) is not None and found[1] == mine
     return lambda _path, _partition: True
 
 
@@ -201,7 +210,7 @@ def check_staged(
                 raise _outside(f"{file.path} holds rows of partition {file.partition}; the run owns {owned.values}")
 
 
-def target_path(staged: str, run: RunContext, number: int, token: int) -> str:
+def target_path(staged: str, run: RunContext, number: int, token: int, owned: Slice | None = None) -> str:
     """Return the path in the table of a staged file: its partition folders, and a name that was never used before.
 
     Args:
@@ -209,9 +218,10 @@ def target_path(staged: str, run: RunContext, number: int, token: int) -> str:
         run: The run.
         number: Number of the file within the publish.
         token: Fencing token: higher at every publish to the table.
+        owned: What the run owns.
     """
     folder = staged.rpartition("/")[0]
-    name = f"{file_stem(run)}-{token:06d}-{number:05d}.parquet"
+    name = f"{file_stem(run, owned)}-{token:06d}-{number:05d}.parquet"
     return f"{folder}/{name}" if folder else name
 
 

@@ -201,3 +201,16 @@ def test_the_limits_are_said_once_for_a_range(run: Callable[..., list[RunOutcome
     run(dates="2024-01-29..2024-01-31", progress=lines.append)
     assert [line.partition(":")[0] for line in lines].count("engine") == 1
     assert lines[0].endswith("(all from this container or machine)")
+
+
+def test_each_day_that_reads_the_months_file_replaces_what_the_day_before_made_of_it(
+    run: Callable[..., list[RunOutcome]], project: Path
+) -> None:
+    bronze = project / "lake" / "bronze" / "orders"
+    (bronze / "orders.parquet").rename(bronze / "2024-01.parquet")
+    pq.write_table(pa.table({"id": [9], "at": [NOW]}), bronze / "2024-02.parquet")
+    run(
+        PIPELINE.replace("bronze/orders", "bronze/orders/${run.year}-${run.month}.parquet"),
+        dates="2024-01-30..2024-02-02",
+    )
+    assert silver(project) == [1, 2, 3, 9]

@@ -99,6 +99,17 @@ def test_a_run_owns_its_own_files_only() -> None:
     assert mine.endswith("-000007-00003.parquet")
 
 
+def test_files_made_of_one_source_belong_to_whatever_run_reads_it() -> None:
+    month, next_month = RunSlice(source="orders-2024-01.csv"), RunSlice(source="orders-2024-02.csv")
+    other = RUN.model_copy(update={"key": RUN.key + "0"})
+    by_other = publish.target_path("x.parquet", other, 0, 1, month)
+    later = publish.target_path("x.parquet", RUN, 0, 2, next_month)
+    by_key = publish.target_path("x.parquet", RUN, 0, 3, RunSlice())
+    elsewhere = publish.target_path("x.parquet", RUN.model_copy(update={"pipeline": "other"}), 0, 4, month)
+    kept = publish.kept_path(by_other, 0, 5)
+    assert decide(month, *map(file, (by_other, later, by_key, elsewhere, kept)))[0] == [by_other]
+
+
 @given(st.text(min_size=1, max_size=200), st.text(min_size=1, max_size=20))
 def test_stems_of_two_runs_never_begin_alike(key: str, pipeline: str) -> None:
     one = publish.file_stem(RunContext(pipeline=pipeline, key=key)) + "-"

@@ -158,13 +158,14 @@ def test_run_references_in_hive_folders_own_partitions() -> None:
         ("bronze/orders/day=${run.date}", "[]"),
     ],
 )
-def test_other_run_references_own_the_files_of_the_run(path: str, partition_by: str) -> None:
+def test_other_run_references_own_what_was_made_of_the_same_path(path: str, partition_by: str) -> None:
     made = plan(
         MINIMAL.replace("full: true", "")
         .replace("bronze/orders", path)
         .replace('silver/orders"', f'silver/orders", partition_by: {partition_by}')
     )
-    assert job(made, "refine")["slice"] == {"kind": "run"}
+    assert job(made, "refine")["slice"] == {"kind": "run", "source": {"ref": "run", "template": path}}
+    assert job(made, "publish")["slice"] == job(made, "refine")["slice"]
 
 
 def test_a_window_is_declared_and_not_computed() -> None:

@@ -31,10 +31,11 @@ def codes(**changes: Any) -> list[str]:
             ["y", "m"],
             PartitionSlice(values={"y": "${run.year}", "m": "${run.month}"}),
         ),
-        ("b/y=${run.year}/m=${run.month}", ["m"], RunSlice()),
-        ("b/${run.date}", ["day"], RunSlice()),
-        ("b/day=${run.date}/x-${run.hour}.csv", ["day"], RunSlice()),
-        ("b/day=${run.date}", [], RunSlice()),
+        ("b/y=${run.year}/m=${run.month}", ["m"], RunSlice(source="b/y=${run.year}/m=${run.month}")),
+        ("b/${run.date}", ["day"], RunSlice(source="b/${run.date}")),
+        ("${lake}/b/${run.date}", ["day"], RunSlice(source="b/${run.date}")),
+        ("b/day=${run.date}/x-${run.hour}.csv", ["day"], RunSlice(source="b/day=${run.date}/x-${run.hour}.csv")),
+        ("b/day=${run.date}", [], RunSlice(source="b/day=${run.date}")),
     ],
 )
 def test_a_path_owns_partitions_only_where_all_of_its_references_are_partitions(
