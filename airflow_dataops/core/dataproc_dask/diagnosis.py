@@ -99,8 +99,10 @@ _LOG = re.compile(r"gs://[^\s'\",)]+")
 
 
 def is_transient(error: CallError) -> bool:
-    """Tell whether the same call may work in a moment. A refused quota does not pass in a moment."""
-    return error.code in TRANSIENT and not (error.code == "RESOURCE_EXHAUSTED" and _is_quota(error.message))
+    """Tell whether the same call may work in a moment. A refused quota or a stock-out does not pass in a moment."""
+    if error.code == "RESOURCE_EXHAUSTED":
+        return not _is_quota(error.message) and not _CREATE_ERRORS[0].pattern.search(error.message)
+    return error.code in TRANSIENT
 
 
 def backoff(count: int, first: timedelta, longest: timedelta, jitter: float) -> timedelta:

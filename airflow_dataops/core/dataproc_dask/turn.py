@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -193,8 +192,3 @@ _WORTH_A_LOOK = frozenset(
         Reason.SUBMIT_TIMEOUT,
     }
 )
-
-
-def least(moments: Iterable[datetime | None]) -> datetime | None:
-    """Return the first of the moments that are known."""
-    return min((moment for moment in moments if moment is not None), default=None)

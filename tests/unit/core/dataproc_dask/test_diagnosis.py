@@ -94,6 +94,10 @@ def test_what_does_not_pass_is_not(code: str) -> None:
     assert not is_transient(CallError(code))
 
 
+def test_a_stockout_is_not_transient() -> None:
+    assert not is_transient(CallError("RESOURCE_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED"))
+
+
 def test_a_quota_of_machines_is_not_transient_and_one_of_requests_is() -> None:
     assert not is_transient(CallError("RESOURCE_EXHAUSTED", "Quota 'N2_CPUS' exceeded"))
     assert is_transient(CallError("RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Requests' per minute"))

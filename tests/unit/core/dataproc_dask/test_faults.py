@@ -64,8 +64,11 @@ def test_02_the_worker_is_killed_after_create() -> None:
     assert "ADOPTED" in one.notes
 
 
-def test_03_a_stockout_takes_the_next_zone_under_a_new_request() -> None:
-    one = task(creates=[CreateFate(error=STOCKOUT)])
+@pytest.mark.parametrize(
+    "fate", [CreateFate(error=STOCKOUT), CreateFate(refuse=STOCKOUT)], ids=["operation", "request"]
+)
+def test_03_a_stockout_takes_the_next_zone_under_a_new_request(fate: CreateFate) -> None:
+    one = task(creates=[fate])
     assert one.finish().ok
     asked = [request for _, kind, request in one.google.calls if kind is CallKind.CREATE]
     zones = [request["cluster"]["config"]["gce_cluster_config"]["zone_uri"] for request in asked]

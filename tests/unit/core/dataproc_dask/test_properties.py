@@ -211,6 +211,7 @@ def test_a_job_task_never_touches_its_cluster_and_ends_in_time(
     assert len(set(attempts)) == len(attempts)
 
 
+@settings(max_examples=25)
 @given(st.text(), st.text())
 def test_two_runs_never_meet(one_id: str, other_id: str) -> None:
     google = Dataproc()
