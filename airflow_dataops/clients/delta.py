@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
-from airflow_dataops.core.errors import InputError, PublishError, StorageError, TransientError
+from airflow_dataops.clients.storage_error import error_number, storage_error
+from airflow_dataops.core.errors import DataOpsError, InputError, PublishError, StorageError, TransientError
 from airflow_dataops.core.refine.publish import TableFile
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def create(
         )
     except DeltaError as error:
         raise CommitConflict(f"Delta table {path} was not created: {error}") from error
+    except OSError as error:
+        raise _refused("writing the log of", path, error) from error
 
 
 def commit(
@@ -208,6 +211,8 @@ def commit(
         raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
     except DeltaError as error:
         raise StorageError(f"the commit to Delta table {state.path} failed: {error}") from error
+    except OSError as error:
+        raise _refused("writing the log of", state.path, error) from error
     return state.version + 1
 
 
@@ -232,6 +237,8 @@ def add_columns(state: DeltaSnapshot, fields: Iterable[Any]) -> None:
         state.table.alter.add_columns(wanted.fields)
     except DeltaError as error:
         raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
+    except OSError as error:
+        raise _refused("writing the log of", state.path, error) from error
 
 
 def _add(file: TableFile, statistics: dict[str, Any], data_change: bool) -> AddAction:
@@ -277,6 +284,11 @@ def _spell_naive(moment: datetime) -> str:
 
 def _spell_zoned(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _refused(what: str, path: str, error: OSError) -> DataOpsError:
+    """delta-rs tells the system's error as text over several lines, without its number."""
+    return storage_error(f"{what} Delta table {path}", error.errno or error_number(str(error)), path=path)
 
 
 def _load(path: str) -> DeltaTable:
@@ -334,6 +346,8 @@ def vacuum(path: str, *, days: int, dry_run: bool) -> list[str]:
         return list(DeltaTable(path).vacuum(retention_hours=24 * days, dry_run=dry_run, full=True))
     except DeltaError as error:
         raise StorageError(f"vacuum of Delta table {path} failed: {error}") from error
+    except OSError as error:
+        raise _refused("vacuum of", path, error) from error
 
 
 def partition_text(value: Any) -> str | None:

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from airflow_dataops.clients import limits
 from airflow_dataops.clients.spill import private_folder
-from airflow_dataops.clients.storage_error import storage_error
+from airflow_dataops.clients.storage_error import error_number, storage_error
 from airflow_dataops.core import fit
 from airflow_dataops.core import secrets as names
 from airflow_dataops.core.errors import DataOpsError, SpecError
@@ -121,7 +121,11 @@ def as_error(raised: Exception) -> DataOpsError:
     if isinstance(raised, MemoryError):
         return out_of_memory(str(raised))
     if isinstance(raised, OSError) and raised.errno not in _OUR_FAULTS:
-        return storage_error(str(raised.filename or "an operation on a file"), raised.errno, said=str(raised))
+        return storage_error(
+            str(raised.filename or "an operation on a file"),
+            raised.errno or error_number(str(raised)),
+            said=str(raised),
+        )
     return DataOpsError(
         f"{type(raised).__name__}: {raised}",
         code="UNEXPECTED",

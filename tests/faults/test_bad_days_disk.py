@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dataops.core.errors import DataOpsError
 from airflow_dataops.core.faults import FaultPoint, armed
+from airflow_dataops.core.refine.spec import PublishSpec
+from airflow_dataops.jobs import publish
 from tests.faults.bad_day import BAD_DAY, CSV, DAY_BEFORE, PARQUET, SALT, SALT_NAME, Lab, orders, run_printed
 from tests.faults.disk import Disk
 
@@ -198,3 +201,39 @@ def test_a_lake_of_another_user(tmp_path: Path) -> None:
     for path in (scene.lab.root / "lake").rglob("*"):
         os.chown(path, 0, 0)
     scene.is_mended()
+
+
+@pytest.mark.parametrize("gone_wrong", ["full", "read-only"])
+def test_a_delta_log_that_cannot_be_written_is_no_conflict_with_another_writer(tmp_path: Path, gone_wrong: str) -> None:
+    scene = Scene(tmp_path, "delta")
+    scene.set_back()
+
+    def hook(point: FaultPoint) -> None:
+        if point is FaultPoint.PUBLISH_LEASE_CHECKED:
+            if gone_wrong == "full":
+                scene.disk.fill()
+            else:
+                scene.disk.remount("ro")
+
+    spec = staged(scene.lab)
+    with armed(hook), pytest.raises(DataOpsError) as caught:
+        publish.run(spec)
+    expected = "DISK_FULL" if gone_wrong == "full" else "STORAGE_DENIED"
+    assert (caught.value.code, "writing the log of Delta table" in caught.value.message) == (expected, True)
+    assert scene.lab.rows() == scene.old
+    scene.disk.remount("rw")
+    scene.disk.give_space()
+    scene.is_mended()
+
+
+def staged(lab: Lab) -> PublishSpec:
+    """Do the day up to its publish, which stops before it begins; returns what was to be published."""
+
+    def stop(point: FaultPoint) -> None:
+        if point is FaultPoint.PUBLISH_LEASED:
+            raise DataOpsError("stopped by the test")
+
+    with armed(stop):
+        assert lab.run().status == 1
+    steps = lab.root / f"lake/.dataops/runs/orders/{BAD_DAY}T000000/steps"
+    return PublishSpec.model_validate_json((steps / "publish.spec.json").read_bytes())
