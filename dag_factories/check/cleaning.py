@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
 from airflow_dataops.core.refine.spec import CastSpec, CleanSpec
+from airflow_dataops.core.sql.simple import columns_of_condition
 from airflow_dataops.core.sql.types import canonical
 from dag_factories.specs.base import Path, Problem
 
@@ -78,22 +79,29 @@ class Flow:
                 self.columns[name] = kind
 
     def _expression(self, text: str, path: Path, *, condition: bool, makes: str | None = None) -> Iterator[Problem]:
+        types = None if self.columns is None else {name: of for name, of in self.columns.items() if of is not None}
+        known = types if types is not None and self.columns is not None and len(types) == len(self.columns) else None
+        plain = columns_of_condition(text, known) if condition else None
+        if plain is not None:
+            yield from self._read(plain, text, path) if known is None else ()
+            return
         from airflow_dataops.core.sql import expressions
 
         kind = None
-        types = None if self.columns is None else {name: of for name, of in self.columns.items() if of is not None}
-        known = types if types is not None and self.columns is not None and len(types) == len(self.columns) else None
         try:
             tree = (expressions.parse_condition if condition else expressions.parse_scalar)(text, known)
             if makes is not None and known is not None:
                 kind = expressions.scalar_type(text, known)
-            for name in expressions.columns_of(tree) if known is None else []:
-                at = text.lower().find(name.lower())
-                yield from self.unknown(name, path, offset=at if at > 0 else None)
+            yield from self._read(expressions.columns_of(tree), text, path) if known is None else ()
         except SpecError as error:
             yield Problem(path, error.code, error.message, error.hint, offset=error.details.get("offset"))
         if makes is not None and self.columns is not None:
             self.columns[makes] = kind
+
+    def _read(self, names: list[str], text: str, path: Path) -> Iterator[Problem]:
+        for name in names:
+            at = text.lower().find(name.lower())
+            yield from self.unknown(name, path, offset=at if at > 0 else None)
 
     def _dedup(self, clean: CleanSpec) -> Iterator[Problem]:
         dedup = clean.dedup

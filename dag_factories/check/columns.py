@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dag_factories.check.context import Context
 from dag_factories.references import SECRET_KINDS, parse
 
 _RUN = re.compile(r"\$\{run\.[a-z_]*\}")
+_GLOB = re.compile(r"[*?\[]")
 _NAMED_GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
 
 
@@ -57,6 +59,9 @@ def _columns(source: SourceSpec, path: str) -> dict[str, str | None] | None:
 
 
 def _files(path: str) -> list[str]:
+    glob = _GLOB.search(path)
+    if not os.path.exists(path[: glob.start()].rpartition("/")[0] or "/" if glob else path):
+        raise FileNotFoundError(path)  # before anything is loaded to look for it
     from airflow_dataops.clients.storage import storage_for
     from airflow_dataops.engines.files import source_files
 

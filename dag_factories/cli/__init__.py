@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 all well, 1 something was found or failed, 2 wrong usage, 3 a fault of this program.
     """
+    if argv is None:
+        _start_light()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:11} {text}" for name, text in COMMANDS.items())))
@@ -66,6 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dataops: unknown command {name!r}; {hint}", file=sys.stderr)
         return USAGE
     return _guarded(name, rest)
+
+
+def _start_light() -> None:
+    """Spare a process that lives for one command what serves long-lived ones.
+
+    Imports make objects that stay, and the collector would walk them again and again. Pydantic's plugins would be looked for in the
+    metadata of every installed package; a command needs none.
+    """
+    gc.set_threshold(50_000, 20, 100)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _guarded(name: str, arguments: list[str]) -> int:

@@ -10,6 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dag_factories.check.files import Report
 
 EXAMPLES = """\
 examples:
@@ -34,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check, print, and return the exit status."""
     from dag_factories.check.files import check_files
-    from dag_factories.check.formats import as_json, as_sarif, as_text
 
     missing = [path for path in arguments.paths if not path.exists()]
     if missing:
@@ -42,17 +45,24 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     report = check_files(arguments.paths, target=arguments.target, data=not arguments.no_data)
     findings = report.findings
-    if arguments.format == "json":
-        print(as_json(findings))
-    elif arguments.format == "sarif":
-        from airflow_dataops import __version__
-
-        print(as_sarif(findings, __version__))
-    elif findings:
-        print(as_text(findings, report.texts))
+    if findings or arguments.format != "text":
+        _print(report, arguments.format)
     if arguments.format == "text":
         print(_summary(report.files, [finding.severity for finding in findings]), file=sys.stderr)
     return 1 if findings else 0
+
+
+def _print(report: Report, form: str) -> None:
+    from dag_factories.check.formats import as_json, as_sarif, as_text
+
+    if form == "json":
+        print(as_json(report.findings))
+    elif form == "sarif":
+        from airflow_dataops import __version__
+
+        print(as_sarif(report.findings, __version__))
+    else:
+        print(as_text(report.findings, report.texts))
 
 
 def _summary(files: int, severities: list[str]) -> str:
