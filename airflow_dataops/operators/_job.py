@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
@@ -112,7 +112,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     from airflow_dataops.core.errors import DataOpsError, from_dict
     from airflow_dataops.operators._context import lookup_secrets
 
-    supervisor = os.getppid()
+    wanted = supervised()
     page = announce_page(operator, context, spec)
     levels = logging.getLevelNamesMapping()
     process = operator._process = JobProcess(spec.job)
@@ -122,8 +122,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
             spec,
             known,
             on_line=lambda level, text: operator.log.log(levels[level], "%s", text),
-            # A task whose supervisor was killed is not told; Airflow starts another try beside it, and both would do the same work.
-            wanted=lambda: os.getppid() == supervisor,
+            wanted=wanted,
         )
     except DataOpsError as error:
         tell_failure(spec, error)
@@ -134,6 +133,20 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     if result["status"] == "failed" and "verdict" not in result:
         fail(from_dict(result["error"] or {}), page)
     return result
+
+
+def supervised() -> Callable[[], bool]:
+    """Return a function that says whether what supervises this task is still there.
+
+    A task whose supervisor was killed is not told; Airflow starts another try beside it, and both would do the same work. A parent that
+    leads a session is a shell, or a container's first process: ``nohup airflow dags test … &`` outlives its shell.
+    """
+    parent = os.getppid()
+    try:
+        leads = os.getsid(parent) == parent
+    except OSError:  # it is gone already, or another user's
+        leads = False
+    return lambda: leads or os.getppid() == parent
 
 
 def fail(error: DataOpsError, page: str | None = None) -> NoReturn:
