@@ -22,6 +22,7 @@ from airflow_dataops.core.tables import SOURCE_ROW, SourceSpec
 from airflow_dataops.engines.duckdb import DuckDBEngine
 from tests.faults.bad_day import orders
 
+pytestmark = pytest.mark.integration
 ROWS = [(number, f"näme {number}") for number in range(40)]
 CSV = ("id,name\n" + "".join(f'{number},"{name}"\n' for number, name in ROWS)).encode()
 JSONL = "".join(json.dumps({"id": number, "name": name}, ensure_ascii=False) + "\n" for number, name in ROWS).encode()
