@@ -56,6 +56,7 @@ CODES: dict[str, str] = {
     "SUITE_MISSING": "the suite's file is not there",
     "TAB_INDENT": "a tab indents",
     "TARGET_IS_SOURCE": "source and target are the same table",
+    "TARGET_SHARED": "each run of one pipeline deletes what another one published to the same table",
     "UNKNOWN_ANCHOR": "an alias names no anchor",
     "UNKNOWN_ARGUMENT": "a rule has no such argument",
     "UNKNOWN_CALLBACK": "a callback is neither a route nor registered",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dag_factories.discover import find_pipelines, yaml_files
 from dag_factories.findings import Finding, ordered
@@ -54,7 +55,7 @@ def check_files(paths: Iterable[Path], *, target: str | None = None, data: bool 
         report.texts[pipelines[path].document.file] = pipelines[path].document.text
         if loaded.findings:
             _remember_project(report, loaded)
-    report.findings = ordered([*found, *duplicates(pipelines)])
+    report.findings = ordered([*found, *duplicates(pipelines), *shared_tables(pipelines)])
     return report
 
 
@@ -73,6 +74,28 @@ def duplicates(pipelines: dict[Path, Pipeline]) -> list[Finding]:
             message = f"two pipelines are named {path.stem!r}: {display(path)} and {named}"
             hint = "rename one of the files and its name"
             found.append(Finding(pipeline.document.file, at.line, at.column, "error", "DUPLICATE_NAME", message, hint))
+    return found
+
+
+def shared_tables(pipelines: dict[Path, Pipeline]) -> list[Finding]:
+    """Return a warning for each pipeline whose runs delete rows that another one of these has published to the same table."""
+    tables: dict[str, list[tuple[Pipeline, Any]]] = {}
+    for pipeline in pipelines.values():
+        spec: Any = pipeline.context.spec if pipeline.context else None
+        if pipeline.target is not None and getattr(spec, "target", None) is not None:
+            path = pipeline.project.table(spec.target.path, pipeline.target).rstrip("/")
+            tables.setdefault(path, []).append((pipeline, spec))
+    found = []
+    for sharing in tables.values():
+        for pipeline, spec in sharing:
+            others = " and ".join(display(other.path) for other, _ in sharing if other.path.stem != pipeline.path.stem)
+            if others and spec.target.mode == "replace" and spec.slice().kind in ("full", "window"):
+                at = pipeline.document.find(("target", "path"))
+                message = f"{others} publishes to this table too, and each run here deletes its rows where they lie in the run's slice"
+                hint = "publish to a table of its own, or use mode: merge; harmless where the two write the same rows"
+                found.append(
+                    Finding(pipeline.document.file, at.line, at.column, "warning", "TARGET_SHARED", message, hint)
+                )
     return found
 
 

@@ -20,7 +20,9 @@ Make = Callable[..., Path]
 def test_a_folder_is_checked_with_its_project_and_below(make_project: Make, tmp_path: Path) -> None:
     make_project()
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub/returns.yml").write_text(GOOD.replace("name: orders", "name: return"), encoding="utf-8")
+    (tmp_path / "sub/returns.yml").write_text(
+        GOOD.replace("name: orders", "name: return").replace("silver/orders", "silver/returns"), encoding="utf-8"
+    )
     report = check_files([tmp_path])
     assert report.files == 3
     assert [(f.file, f.code) for f in report.findings] == [("sub/returns.yml", "NAME_NOT_FILE")]
@@ -50,9 +52,19 @@ def test_a_finding_of_the_project_is_told_once(make_project: Make, tmp_path: Pat
         project="version: 1\nmask: {}\n", pipeline=GOOD.replace("{tags: [email]}", "{}").replace("critical: pager", "")
     )
     (tmp_path / "returns.yaml").write_text(
-        (tmp_path / "orders.yaml").read_text().replace("name: orders", "name: returns")
+        (tmp_path / "orders.yaml").read_text().replace("name: orders", "name: returns").replace("silver/o", "silver/r")
     )
     assert [(f.file, f.code) for f in check_files([tmp_path]).findings] == [("dataops.yaml", "UNKNOWN_KEY")]
+
+
+def test_two_pipelines_that_delete_one_anothers_rows_are_told(make_project: Make, tmp_path: Path) -> None:
+    make_project()
+    other = GOOD.replace("name: orders", "name: returns")
+    (tmp_path / "returns.yaml").write_text(other, encoding="utf-8")
+    found = [(f.file, f.code, f.severity) for f in check_files([tmp_path]).findings]
+    assert found == [(name, "TARGET_SHARED", "warning") for name in ("orders.yaml", "returns.yaml")]
+    (tmp_path / "returns.yaml").write_text(other.replace("silver/orders", "silver/returns"), encoding="utf-8")
+    assert not check_files([tmp_path]).findings
 
 
 def test_what_is_a_pipeline(tmp_path: Path) -> None:
