@@ -50,6 +50,7 @@ class FaultPoint(StrEnum):
     PUBLISH_COLUMNS = "publish.columns"  # a Delta table has the columns that it needs
     PUBLISH_REWRITTEN = "publish.rewritten"  # files that the slice cuts through are written anew, in staging
     PUBLISH_PLANNED = "publish.planned"  # files to add and remove are known
+    PUBLISH_FORMAT_NOTED = "publish.format_noted"  # an index says that the Delta table that is to be made is one
     PUBLISH_NOTED = "publish.noted"  # the commit record is written; nothing points to it
     PUBLISH_MARKED = "publish.marked"  # the lease points to it: the commit point of a parquet publish
     PUBLISH_LEASE_CHECKED = "publish.lease_checked"  # the lease is still ours, right before Delta's commit

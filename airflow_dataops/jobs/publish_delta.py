@@ -80,6 +80,7 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     if state is None and index is None:
         # Files that join now and are never committed must not look like a table of another kind to the next run.
         write_index(work.index, "delta", {}, [], None, None)
+        reached(FaultPoint.PUBLISH_FORMAT_NOTED)
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
     reached(FaultPoint.PUBLISH_NOTED)

@@ -42,7 +42,8 @@ class Variant:
 
     Attributes:
         format: ``parquet`` or ``delta``.
-        slice: What a run owns: ``window``, ``full``, ``run``, ``partitions``, or ``merge`` (by keys).
+        slice: What a run owns: ``window``, ``full``, ``run``, ``partitions``, or ``merge`` (by keys); ``first``: a window of a table
+            that is not there yet.
     """
 
     format: str
@@ -53,7 +54,9 @@ class Variant:
 
 
 VARIANTS = [
-    Variant(fmt, owned) for fmt in ("parquet", "delta") for owned in ("window", "full", "run", "partitions", "merge")
+    Variant(fmt, owned)
+    for fmt in ("parquet", "delta")
+    for owned in ("window", "full", "run", "partitions", "merge", "first")
 ]
 
 
@@ -113,11 +116,16 @@ class Pipeline:
         pq.write_table(pa.Table.from_pylist(rows), folder / "part-0.parquet")
 
     def found_table(self) -> None:
-        """Make the table as other hands left it: a file that several days share, one of our day, one of a later day."""
+        """Make the table as other hands left it: a file that several days share, one of our day, two of a later day; and litter."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for number, days in enumerate(([1, 2, 3], [DAY], [9], [9])):
+        given_up = Path(self.lake, ".dataops", "staging", NAME, "given-up", "table")
+        given_up.mkdir(parents=True)
+        (given_up / "half.parquet").write_bytes(b"half a file")
+        Path(self.table).mkdir()
+        Path(self.table, ".tmp-of-a-killed-process").write_bytes(b"half a file")
+        for number, days in enumerate(([1, 2, 3], [DAY], [9], [9]) if self.variant.slice != "first" else ()):
             rows = [_clean_row(day, 70 + 10 * number) for day in days]
             if self.variant.slice == "partitions":
                 for row in rows:
@@ -135,11 +143,6 @@ class Pipeline:
             else:
                 Path(self.table).mkdir(parents=True, exist_ok=True)
                 pq.write_table(found, f"{self.table}/old-{number}.parquet")
-
-        given_up = Path(self.lake, ".dataops", "staging", NAME, "given-up", "table")
-        given_up.mkdir(parents=True)
-        (given_up / "half.parquet").write_bytes(b"half a file")
-        Path(self.table, ".tmp-of-a-killed-process").write_bytes(b"half a file")
 
     def scatter(self) -> None:
         """Let a run of old have left two small files in the table, for the upkeep to put together."""
@@ -166,12 +169,12 @@ class Pipeline:
     def _owned(self, day: int) -> Slice:
         kinds: dict[str, Slice] = {
             "window": WindowSlice(column="at"), "full": FullSlice(), "run": RunSlice(),
-            "partitions": PartitionSlice(values={"day": _date(day)}), "merge": WindowSlice(column="at"),
+            "partitions": PartitionSlice(values={"day": _date(day)}), "merge": WindowSlice(column="at"), "first": WindowSlice(column="at"),
         }  # fmt: skip
         return kinds[self.variant.slice]
 
     def _source(self, day: int) -> SourceSpec:
-        whole = self.variant.slice in ("window", "merge", "full")
+        whole = self.variant.slice in ("window", "merge", "full", "first")
         return SourceSpec(path=f"{self.root}/bronze" + ("" if whole else f"/day={_date(day)}"))
 
     def _target(self) -> TargetSpec:

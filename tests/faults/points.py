@@ -85,10 +85,17 @@ class Case:
         return "-".join(str(part) for part in (self.variant, self.kind, self.step, self.point, self.second) if part)
 
 
-def points_of(step: str, table_format: str) -> tuple[P, ...]:
+def points_of(step: str, variant: Variant) -> tuple[P, ...]:
     """Return the points that a step comes to in an undisturbed run."""
-    more = _ONLY_PARQUET if table_format == "parquet" else _ONLY_DELTA
-    return (*_STEPS[step], *more.get(step, ()))
+    more = (_ONLY_PARQUET if variant.format == "parquet" else _ONLY_DELTA).get(step, ())
+    if step == "publish" and variant.slice == "first":
+        more = () if variant.format == "parquet" else (*more, P.PUBLISH_FORMAT_NOTED)
+    return (*_STEPS[step], *more)
+
+
+def cut_short(variant: Variant) -> list[P]:
+    """Return where a publish is cut short so that the next one has to finish it."""
+    return [point for point in CUT_SHORT[variant.format] if point in points_of("publish", variant)]
 
 
 def steps() -> tuple[str, ...]:
@@ -101,10 +108,10 @@ def cases() -> list[Case]:
     found = []
     for variant in VARIANTS:
         for step in _STEPS:
-            found += [Case(variant, "rerun", step, point) for point in points_of(step, variant.format)]
+            found += [Case(variant, "rerun", step, point) for point in points_of(step, variant)]
         for kind in ("other", "anew"):
-            found += [Case(variant, kind, "publish", point) for point in points_of("publish", variant.format)]
-        for first in CUT_SHORT[variant.format]:
+            found += [Case(variant, kind, "publish", point) for point in points_of("publish", variant)]
+        for first in cut_short(variant):
             found += [Case(variant, "recovery", "publish", first, second) for second in RECOVERY]
         found += [Case(variant, "recovery", "silver", P.GATE_CUT_IN_FORCE, second) for second in CUT_AGAIN]
         if variant.format == "parquet":

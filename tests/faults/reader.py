@@ -36,10 +36,14 @@ class Look:
     error: str = ""
 
 
-def poll(folder: str, table: str) -> None:
+def poll(folder: str, table: str, table_format: str) -> None:
     """Read until a file ``stop`` is in ``folder``; ``ready`` is there after the first read. Looks go into ``looks``, one a line."""
-    delta = os.path.isdir(f"{table}/_delta_log")
+    delta = table_format == "delta"
     ways = (tables.read_delta_table, tables.read_delta_files) if delta else (tables.read_parquet_table,)
+    while not tables.is_there(table, table_format) and not os.path.exists(f"{folder}/stop"):
+        Path(folder, "looks").touch()
+        Path(folder, "ready").touch()
+        time.sleep(0.001)
     with Path(folder, "looks").open("w") as out:
         while not os.path.exists(f"{folder}/stop"):
             out.writelines(json.dumps(_look(way, table)) + "\n" for way in ways)

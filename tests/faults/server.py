@@ -89,7 +89,7 @@ def _fork(order: dict[str, Any]) -> int:
 
 def _work(order: dict[str, Any]) -> int:
     if order["job"] == "reader":
-        reader.poll(order["folder"], order["table"])
+        reader.poll(order["folder"], order["table"], order["format"])
         return 0
     spec_type, run = JOBS[order["job"]]
     call: Callable[[], int] = lambda: process.main(spec_type, run, ["--spec", "-"])  # noqa: E731

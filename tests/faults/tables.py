@@ -12,6 +12,7 @@ from typing import Any
 
 # A bad row of a staged file names it, and each try names its files anew.
 _ATTEMPT = re.compile(r"-[0-9a-f]{12}-")
+ABSENT = "no table"
 Rows = tuple[tuple[Any, ...], ...]
 
 
@@ -68,6 +69,15 @@ def read_table(path: str, table_format: str) -> Rows:
     rows = read_delta_table(path)
     assert read_delta_files(path) == rows
     return rows
+
+
+def is_there(path: str, table_format: str) -> bool:
+    """Whether there is a table at all."""
+    if table_format == "parquet":
+        return any(Path(path).rglob("*.parquet"))
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(path))
 
 
 def digest(rows: Rows) -> str:

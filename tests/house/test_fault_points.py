@@ -16,7 +16,7 @@ from tests.house.tree import ROOT, sources
 JOBS = ("dq_gate", "refine", "publish", "maintain", "report")
 # The folder for what does not fit in memory is no part of a lake.
 SCRATCH = {"__init__.py", "spill.py"}
-READS = {"read_bytes", "open", "find", "leftovers", "info", "names"}
+READS = {"read_bytes", "open", "find", "leftovers", "info", "names", "real"}
 
 
 def modules() -> dict[str, Module]:

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.arming import Plan
 from tests.faults.fixtures import WalkOf, all_of
 from tests.faults.pipeline import VARIANTS, Variant
-from tests.faults.points import CUT_SHORT
+from tests.faults.points import cut_short
 
 pytestmark = pytest.mark.soak
 of_variants = pytest.mark.parametrize("variant", VARIANTS, ids=str)
@@ -37,7 +37,7 @@ def test_something_else_happens_before_the_publish_is_done_again(walk_of: WalkOf
 def test_the_next_publish_is_killed_while_it_recovers(walk_of: WalkOf, variant: Variant, kind: str) -> None:
     walk = walk_of(variant)
     todo = []
-    for first in CUT_SHORT[variant.format]:
+    for first in cut_short(variant):
         plan = Plan(point=first.value)
         for second, nth in walk.points_of_recovery(kind, plan):
             again = Plan(point=second, nth=nth)

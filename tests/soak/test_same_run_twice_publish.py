@@ -18,5 +18,5 @@ pytestmark = pytest.mark.soak
 @pytest.mark.parametrize("step", ["gate", "refine", "silver", "publish"])
 def test_one_try_waits_while_another_does_all(walk_of: WalkOf, variant: Variant, step: str) -> None:
     walk = walk_of(variant)
-    points = points_of(step, variant.format)
+    points = points_of(step, variant)
     all_of([(str(point), partial(walk.twice_at_once, step, point.value)) for point in points])
