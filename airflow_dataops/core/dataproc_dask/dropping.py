@@ -89,6 +89,13 @@ def _listed(turn: Turn, read: tuple[ClusterView, ...] | CallError) -> Next | Non
         late = turn.state.drop_until is not None and turn.now >= turn.state.drop_until
         return _stuck(turn) if late or not is_transient(read) else turn.again(Look.CLUSTERS)
     turn.set(errors=0)
+    outcome = turn.state.outcome
+    if outcome is not None and outcome.kept_until is None:
+        # The run is over: what came true late of a request that was given up goes too.
+        others = [
+            Doomed(name=view.name, uuid=view.uuid) for view in read if turn.is_ours(view) and view.state != "DELETING"
+        ]
+        turn.set(doomed=turn.state.with_doomed(*others))
     states = {view.uuid: view.state for view in read}
     for one in turn.state.doomed:
         if one.taken_at is None:

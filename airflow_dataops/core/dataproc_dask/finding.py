@@ -125,6 +125,7 @@ def _sweep(turn: Turn, ours: list[ClusterView]) -> Next:
     # A list may lag behind: one that was not told to go yet is told, and Google says whether it is there.
     turn.set(doomed=tuple(one for one in state.doomed if one.uuid in there or one.taken_at is None))
     turn.set(doomed=turn.state.with_doomed(*(_doom(turn, view) for view in ours)))
+    turn.set(doomed=turn.state.with_doomed(turn.own_cluster))
     found = {names.generation_of(state.base, view.name) for view in ours if view.uuid}
     unsure = state.unsure and state.generation not in found
     turn.set(unsure=unsure)

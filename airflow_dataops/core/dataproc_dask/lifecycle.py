@@ -58,7 +58,7 @@ def begin(
         attempt: Names this execution of the task and no other one, a UUID for instance.
         try_number: Number of the try.
         since_try: First try since the task was last cleared.
-        cluster: Of ``Goal.JOB``: name and UUID of the cluster that another task made.
+        cluster: Of ``Goal.JOB``, and of ``Goal.GONE`` where it is known: name and UUID of the cluster that another task made.
         estimate: Most that the cluster can cost; over the budget, nothing is asked for.
 
     Raises:

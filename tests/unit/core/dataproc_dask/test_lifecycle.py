@@ -239,6 +239,15 @@ def test_two_clusters_of_a_run_are_one_too_many() -> None:
     assert one.google.clusters == {}
 
 
+def test_a_request_that_comes_true_after_it_was_given_up_goes_with_the_rest() -> None:
+    one = task(JobFate(after=60))
+    step = one.until(one.start(), "DELETE")
+    late = names.cluster_name(step.state.base, 2)
+    uuid = one.google.foreign(late, dict(one.google.clusters["uuid-1"].view.labels) | {names.GENERATION: "n2"})
+    assert one.finish(step).ok
+    assert uuid not in one.google.clusters
+
+
 def test_a_job_on_a_strangers_cluster_is_refused() -> None:
     with pytest.raises(SpecError, match="none of run"):
         begin(sample(), IDENTITY, goal=Goal.JOB, now=NOW, attempt="a", cluster=("other", "uuid"))

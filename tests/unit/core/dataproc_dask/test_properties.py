@@ -143,7 +143,7 @@ def test_a_run_leaves_nothing_touches_nothing_foreign_and_ends_in_time(
     if outcome.kept_until is not None:
         assert len(left) <= 1
         google.advance(outcome.kept_until - google.now + MINUTE if outcome.kept_until > google.now else MINUTE)
-        assert list(live(one)) == []
+        assert list(live(one)) == [], (one.notes, ended.state.uuid, google.calls[-3:], google.clusters)
     elif code_of(outcome) not in LOUD:
         assert left == [], one.notes
     assert google.most_live_jobs <= 1, one.notes
@@ -174,16 +174,15 @@ def test_a_cluster_task_leaves_one_cluster_or_none(google: Dataproc, planned: li
         step = die(one, step, how, back)
     ended = ending(one, step)
     assert isinstance(ended.action, End)
-    if ended.action.outcome.ok:
-        assert list(live(one)) in ([ended.state.uuid], [])
-    elif code_of(ended.action.outcome) not in LOUD:
-        assert list(live(one)) == []
+    if not ended.action.outcome.ok and code_of(ended.action.outcome) not in LOUD:
+        assert list(live(one)) == [], (one.notes, ended.state.uuid, google.calls[-3:], google.clusters)
     google.on_call, google.deletes = (lambda _: "ok"), iter(())
-    teardown = Task(google, one.run, Goal.GONE)
+    known = (names.cluster_name(ended.state.base, ended.state.generation), ended.state.uuid)
+    teardown = Task(google, one.run, Goal.GONE, cluster=known if ended.state.uuid else None)
     stuck = any(cluster.deleting is not None and cluster.deleting[1].stuck for cluster in google.clusters.values())
     outcome = teardown.finish()
-    assert outcome.ok or stuck
-    assert list(live(one)) == []
+    assert outcome.ok or stuck, (one.notes, teardown.notes, outcome, google.clusters)
+    assert list(live(one)) == [], (one.notes, teardown.notes, outcome, ended.action.outcome, google.clusters)
 
 
 @settings(max_examples=50)
