@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from tests.faults.forks import ROOT, Forks, forks
-from tests.faults.pipeline import Variant
+from tests.faults.pipeline import VARIANTS, Variant
 from tests.faults.points import Case, cases
 from tests.faults.tally import TALLY
 from tests.faults.walk import Walk
@@ -48,11 +48,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def drawn(count: int) -> tuple[str, list[Case]]:
-    """Return the commit's hash, or a fixed text where there is no git, and cases drawn from it: others for each commit."""
+    """Return the commit's hash, or a fixed text where there is no git, and cases drawn from it, of three kinds of tables."""
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     seed = asked.stdout.strip() or "no commit"
     number = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
-    return seed, random.Random(number).sample(cases(), count)
+    draw = random.Random(number)
+    variants = draw.sample(VARIANTS, 3)
+    return seed, draw.sample([case for case in cases() if case.variant in variants], count)
 
 
 def all_of(todo: Sequence[tuple[str, Callable[[], object]]]) -> None:

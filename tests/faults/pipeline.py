@@ -58,6 +58,8 @@ VARIANTS = [
     for fmt in ("parquet", "delta")
     for owned in ("window", "full", "run", "partitions", "merge", "first")
 ]
+# Of the walks that stop at every change of the file system: kinds whose publishes differ most.
+DENSE = [variant for variant in VARIANTS if variant.slice in ("window", "merge", "first")]
 
 
 class Pipeline:
@@ -144,14 +146,14 @@ class Pipeline:
                 Path(self.table).mkdir(parents=True, exist_ok=True)
                 pq.write_table(found, f"{self.table}/old-{number}.parquet")
 
-    def scatter(self) -> None:
-        """Let a run of old have left two small files in the table, for the upkeep to put together."""
+    def scatter(self, count: int = 2) -> None:
+        """Let a run of old have left small files in the table."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         folder = "day=2024-01-09/" if self.variant.slice == "partitions" else ""
         files = []
-        for number in (0, 1):
+        for number in range(count):
             path = f"{folder}of-old-000001-{number:05d}.parquet"
             Path(self.table, folder).mkdir(exist_ok=True)
             pq.write_table(pa.Table.from_pylist([_clean_row(9, 200 + number)]), f"{self.table}/{path}")

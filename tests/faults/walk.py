@@ -181,6 +181,15 @@ class Walk:
             self._expected[kind] = self.pipeline.seen(*((DAY, OTHER) if kind == "other" else (DAY,)))
         return self._expected[kind]
 
+    def publish_over(self, files: int) -> float:
+        """Publish over a table of many small files, with a reader, and kill nothing; return the seconds in which the reader saw a mix."""
+        self.restore("publish")
+        self.pipeline.scatter(files)
+        TALLY.window = 0.0
+        with self.watched({self.table_now()} | self._tables["publish"]):
+            self.run("publish")
+        return TALLY.window
+
     def check(self, kind: str) -> None:
         """Compare the lake with one that nothing disturbed."""
         self._compare(self.expected(kind), (DAY, OTHER) if kind == "other" else (DAY,), exact=kind == "rerun")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.arming import Plan
 from tests.faults.fixtures import WalkOf, all_of
-from tests.faults.pipeline import VARIANTS, Variant
+from tests.faults.pipeline import DENSE, VARIANTS, Variant
 from tests.faults.points import cut_short
 
 pytestmark = pytest.mark.soak
@@ -46,7 +46,7 @@ def test_the_next_publish_is_killed_while_it_recovers(walk_of: WalkOf, variant: 
     all_of(todo)
 
 
-@of_variants
+@pytest.mark.parametrize("variant", DENSE, ids=str)
 @pytest.mark.parametrize("step", ["publish", "report", "maintain"])
 @pytest.mark.parametrize("kind", ["rerun", "anew"])
 def test_every_change_of_the_file_system(walk_of: WalkOf, variant: Variant, step: str, kind: str) -> None:

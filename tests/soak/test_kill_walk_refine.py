@@ -9,22 +9,23 @@ import pytest
 
 from tests.faults.arming import Plan
 from tests.faults.fixtures import WalkOf, all_of
-from tests.faults.pipeline import VARIANTS, Variant
+from tests.faults.pipeline import DENSE, VARIANTS, Variant
 
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.parametrize("variant", VARIANTS, ids=str),
     pytest.mark.parametrize("step", ["refine"]),
     pytest.mark.parametrize("kind", ["rerun", "anew"]),
 ]
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_named_places(walk_of: WalkOf, variant: Variant, step: str, kind: str) -> None:
     walk = walk_of(variant)
     plans = [Plan(point=point, nth=nth) for point, nth in walk.points(step)]
     all_of([(str(plan), partial(walk.kill_and_check, kind, step, plan)) for plan in plans])
 
 
+@pytest.mark.parametrize("variant", DENSE, ids=str)
 def test_every_change_of_the_file_system(walk_of: WalkOf, variant: Variant, step: str, kind: str) -> None:
     walk = walk_of(variant)
     plans = [Plan(change=number) for number in range(1, walk.changes(step) + 1)]
