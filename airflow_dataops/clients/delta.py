@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
+from airflow_dataops.clients.delta_log import make_durable
 from airflow_dataops.clients.storage_error import error_number, storage_error
 from airflow_dataops.core.errors import DataOpsError, InputError, PublishError, StorageError, TransientError
 from airflow_dataops.core.refine.publish import TableFile
@@ -157,6 +158,7 @@ def create(
         raise CommitConflict(f"Delta table {path} was not created: {error}") from error
     except OSError as error:
         raise _refused("writing the log of", path, error) from error
+    make_durable(path, 0)
 
 
 def commit(
@@ -213,6 +215,7 @@ def commit(
         raise StorageError(f"the commit to Delta table {state.path} failed: {error}") from error
     except OSError as error:
         raise _refused("writing the log of", state.path, error) from error
+    make_durable(state.path, state.version + 1)
     return state.version + 1
 
 

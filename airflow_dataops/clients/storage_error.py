@@ -15,7 +15,10 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NUMBER = re.compile(r'\(os error (\d+)\)|"errno": ?"?(\d+)')
 _TEXTS = {os.strerror(number): number for number in (*_FULL, *_DENIED, errno.ENOENT, errno.ELOOP, errno.EMFILE)}
 
-_MORE_SPACE = "free some space (`df -h` shows bytes, `df -i` files), or point the lake or resources.spill_dir to a larger disk; then run it again"
+_MORE_SPACE = (
+    "free some space (`df -h` shows bytes, `df -i` files), or point the lake or resources.spill_dir to a larger disk; "
+    "then run it again"
+)
 
 
 def error_number(text: str) -> int | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 
 from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.clients.delta_log import make_durable
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage
 from airflow_dataops.core.faults import FaultPoint, reached
@@ -71,4 +72,5 @@ def _recover_delta(storage: Storage, path: str, record: CommitRecord) -> None:
     state = delta.snapshot(record.table)
     token = delta.committed_token(state, record.application)
     if token is not None and token >= record.token:
+        make_durable(record.table)
         finish(storage, path, record.model_copy(update={"version": record.version or state.version}))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from airflow_dataops.clients import delta
+from airflow_dataops.clients import delta, delta_log
 from airflow_dataops.core.errors import InputError
 from airflow_dataops.core.refine.publish import TableFile
 
@@ -86,3 +86,21 @@ def test_a_long_log_has_checkpoints_so_that_a_reader_replays_no_more_than_a_hund
     fresh = delta.snapshot(where)
     assert (fresh.version, len(fresh.files)) == (101, 102)
     assert [delta.committed_token(fresh, f"run {number}") for number in (1, 101, 102)] == [1, 101, None]
+
+
+@pytest.mark.parametrize("version", [None, 0])
+def test_a_commit_is_synced_with_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int | None
+) -> None:
+    """A power cut cannot be made here: what is asked of the system is all that can be seen."""
+    table, synced = str(tmp_path / "t"), []
+    write_deltalake(table, pa.table({"a": [1]}))
+    monkeypatch.setattr(delta_log, "sync_all", synced.extend)
+    delta_log.make_durable(table, version)
+    assert sorted(synced) == [table, f"{table}/_delta_log", f"{table}/_delta_log/{0:020d}.json"]
+
+
+def test_a_log_entry_that_became_a_checkpoint_needs_no_sync(tmp_path: Path) -> None:
+    table = str(tmp_path / "t")
+    write_deltalake(table, pa.table({"a": [1]}))
+    delta_log.make_durable(table, 7)
