@@ -17,7 +17,7 @@ from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End
 from airflow_dataops.core.errors import SpecError
 from tests.unit.core.dataproc_dask.performer import Task, code_of
 from tests.unit.core.dataproc_dask.samples import IDENTITY, NOW, changed, document, sample
-from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, JobFate
+from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, DeleteFate, JobFate
 
 MINUTE = timedelta(minutes=1)
 FAILS = JobFate(state="ERROR", result=ResultView(False, "ValueError", "x"))
@@ -314,4 +314,55 @@ def test_a_call_that_was_sent_by_a_process_that_died_before_it_could_note_it_is_
         one.google.perform(step.action)
     assert one.finish().ok
     assert (len(one.google.made), len(one.google.jobs)) == (1, 1)
+    assert one.google.clusters == {}
+
+
+def test_a_request_of_which_nobody_knows_is_waited_for_when_the_run_is_stopped() -> None:
+    one = task()
+    one.google.on_call = lambda call: "late" if call.kind is CallKind.CREATE else "ok"
+    state = one.follow(one.start(), 2).state
+    one.follow(stop(one.run, state, one.google.now, why="the trigger failed", wait=True))
+    assert one.google.made == ["uuid-1"]
+    assert one.google.clusters == {}
+
+
+def test_no_second_job_is_sent_while_the_first_may_run_on_a_cluster_that_does_not_go() -> None:
+    one = task(JobFate(after=90_000))
+    one.google.deletes = iter([DeleteFate(stuck=True)])
+    state = one.follow(one.until(one.start(), "READY"), 5).state
+    one.follow(stop(one.run, state, one.google.now, why="marked failed", wait=False))
+    assert code_of(one.finish()) == "DELETE_STUCK"
+    assert len(one.google.jobs) == 1
+
+
+def test_a_cluster_that_does_not_go_holds_nobody_up_where_it_has_no_job() -> None:
+    one = task()
+    one.google.creates = iter([CreateFate(error=CallError("INTERNAL", "x"))])
+    one.google.deletes = iter([DeleteFate(stuck=True)])
+    outcome = one.finish()
+    assert "DELETE_SLOW" in one.notes
+    assert len(one.google.jobs) == 1
+    assert code_of(outcome) == "DELETE_STUCK"
+
+
+def test_a_cluster_that_is_too_old_for_the_whole_job_is_replaced() -> None:
+    one = task()
+    one.until(one.start(), "READY")
+    one.google.clusters["uuid-1"].idle = timedelta(days=1)
+    one.google.advance(40 * MINUTE)
+    assert one.finish().ok
+    assert one.google.made == ["uuid-1", "uuid-2"]
+    assert one.google.clusters == {}
+
+
+def test_a_job_that_runs_too_long_is_stopped_at_its_own_deadline() -> None:
+    one = task(JobFate(after=90_000), run=sample(deadlines={"run": "10m"}))
+    assert code_of(one.finish()) == "RUN_TIMEOUT"
+    assert one.google.now - NOW < 15 * MINUTE
+    assert one.google.clusters == {}
+
+
+def test_a_job_that_does_not_start_is_stopped() -> None:
+    one = task(JobFate(starts=False))
+    assert code_of(one.finish()) == "SUBMIT_TIMEOUT"
     assert one.google.clusters == {}
