@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,10 +15,12 @@ from typing import Any
 from airflow_dataops.core.errors import DataOpsError, SpecError
 from dag_factories.discover import ENDINGS, is_foreign, yaml_files
 from dag_factories.findings import Finding, PipelineError, ordered
-from dag_factories.pipeline import LoadedProject, display, load_pipeline, load_project
+from dag_factories.pipeline import LoadedProject, Pipeline, display, load_pipeline, load_project
 from dag_factories.reader import read_bytes
 
 log = logging.getLogger(__name__)
+
+_AT_A_TIME = 64
 
 
 def load_dag(file: str, target: str | None = None) -> Any:
@@ -35,7 +39,7 @@ def load_dag(file: str, target: str | None = None) -> Any:
     if path is None:
         path = beside[0]
         raise _only(path, "FILE_MISSING", f"{path.name} is not beside {Path(file).name}", f"write it, or delete {file}")
-    return _dag(path, load_project(path.parent), target=target, loader=file)
+    return _realised(_planned(path, load_project(path.parent), target), file)
 
 
 def load_dags(path: str, target: str | None = None, *, namespace: MutableMapping[str, Any]) -> dict[str, Any]:
@@ -96,22 +100,35 @@ class _Folder:
         return {dag.dag_id: dag}
 
     def _good(self, by_name: dict[str, list[Path]]) -> Iterator[tuple[str, Any]]:
+        """Yield the DAGs that can be made; some files are checked before their DAGs are made, which keeps the code of each warm."""
         from dag_factories.realise.arguments import configured
 
         asked = configured() if len(by_name) > 1 else {}
+        checked = self._checked(by_name)
+        while some := list(islice(checked, _AT_A_TIME)):
+            for pipeline in some:
+                try:
+                    yield pipeline.path.stem, _realised(pipeline, self._loader, asked)
+                except PipelineError as error:
+                    self._refuse(error.findings)
+
+    def _checked(self, by_name: dict[str, list[Path]]) -> Iterator[Pipeline]:
         for name, paths in by_name.items():
             found = list(self._read(paths))
             if len(found) > 1:
-                self._files_broken += len(found)
-                self._findings += _same_name(name, [path for path, _ in found])
+                self._refuse(_same_name(name, [path for path, _ in found]), len(found))
                 continue
             for path, content in found:
                 try:
-                    project = self._project(path.parent)
-                    yield name, _dag(path, project, content, target=self._target, loader=self._loader, configured=asked)
+                    pipeline = _planned(path, self._project(path.parent), self._target, content)
                 except PipelineError as error:
-                    self._files_broken += 1
-                    self._findings += error.findings
+                    self._refuse(error.findings)
+                else:
+                    yield pipeline
+
+    def _refuse(self, findings: Iterable[Finding], files: int = 1) -> None:
+        self._findings += findings
+        self._files_broken += files
 
     def _read(self, paths: Iterable[Path]) -> Iterator[tuple[Path, bytes | None]]:
         """Yield the files that are pipelines, with what they hold; None where one cannot be read, which its checks tell."""
@@ -133,25 +150,30 @@ class _Folder:
         return self._projects[folder]
 
 
-def _dag(
-    path: Path,
-    project: LoadedProject,
-    content: bytes | None = None,
-    *,
-    target: str | None,
-    loader: str,
-    configured: Mapping[str, Any] = MappingProxyType({}),
-) -> Any:
-    """Return one DAG; whatever is wrong with it is a :class:`PipelineError`, so that no file takes another one with it."""
+def _planned(path: Path, project: LoadedProject, target: str | None, content: bytes | None = None) -> Pipeline:
+    """Return a pipeline that a plan can be made of."""
+    with _as_findings(path):
+        pipeline = load_pipeline(path, target=target, project=project, content=content)
+        pipeline.plan()
+    return pipeline
+
+
+def _realised(pipeline: Pipeline, loader: str, configured: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Return the DAG of a pipeline; what the checks warn of goes into the log."""
     from dag_factories.realise import realise
 
-    try:
-        pipeline = load_pipeline(path, target=target, project=project, content=content)
-        plan = pipeline.plan()
-        for finding in pipeline.findings:
-            log.warning("%s", finding)
+    for finding in pipeline.findings:
+        log.warning("%s", finding)
+    with _as_findings(pipeline.path):
         home, text = pipeline.project.root, pipeline.document.text
-        return realise(plan, root=home, loader=loader, source=text, configured=configured)
+        return realise(pipeline.plan(), root=home, loader=loader, source=text, configured=configured)
+
+
+@contextmanager
+def _as_findings(path: Path) -> Iterator[None]:
+    """Turn whatever is wrong with a file into a :class:`PipelineError`, so that no file takes another one with it."""
+    try:
+        yield
     except PipelineError:
         raise
     except DataOpsError as error:

@@ -140,6 +140,10 @@ class Project:
     file: Path | None = None
 
     @cached_property
+    def _root(self) -> str:
+        return str(self.root)
+
+    @cached_property
     def dag_defaults(self) -> dict[str, Any]:
         """What ``defaults: {dag: …}`` says, JSON-safe; the same for all pipelines, so it is asked for once."""
         return self.spec.defaults.dag.given()
@@ -163,7 +167,7 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """Return a file's path from the project's folder, as a plan names it."""
-        text, root = str(path), f"{self.root}/"
+        text, root = str(path), f"{self._root}/"
         if text.startswith(root) and "/../" not in text:
             return text[len(root) :]
         return Path(os.path.relpath(path, self.root)).as_posix()
@@ -191,7 +195,7 @@ class Project:
         """
         if _URI.match(path) or path.startswith("${"):
             return path.rstrip("/")
-        return os.path.normpath(self.root / path)
+        return os.path.normpath(os.path.join(self._root, path))
 
     def table(self, path: str, target: Target) -> str:
         """Return the full path of a table; ``${lake}`` is expanded, other references stay."""
@@ -203,8 +207,8 @@ class Project:
         Raises:
             SpecError: It lies outside of the project's folder, also by a symbolic link (``PATH_OUTSIDE``).
         """
-        full = os.path.join(self.root, path)
-        if not self._paths.inside(full, str(self.root)):
+        full = os.path.join(self._root, path)
+        if not self._paths.inside(full, self._root):
             raise SpecError(
                 f"{path} lies outside of the project's folder {self.root.name}/",
                 hint="move the file beside dataops.yaml and write its path from there",
@@ -225,7 +229,7 @@ class Project:
         full = self.table(path, target)
         if full.startswith("${"):
             return  # only the run knows what ${env:…} stands for
-        roots = [target.lake, str(self.root), *(self.absolute(p) for p in self.spec.paths)]
+        roots = [target.lake, self._root, *(self.absolute(p) for p in self.spec.paths)]
         if not any(self._inside(full, root) for root in roots):
             raise SpecError(
                 f"{path} lies outside of the project's folder and of the lake {target.lake}",

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -13,6 +11,9 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return the model itself, which nothing changes: pydantic would copy every default of a field for each document that is read."""
-        return self
+    def __hash__(self) -> int:
+        """Return a hash also where a field holds a list: pydantic copies a default that has none, again for each document."""
+        try:
+            return hash((type(self), *self.__dict__.values()))
+        except TypeError:
+            return hash(type(self))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from airflow_dataops.core.errors import did_you_mean
-from dag_factories.arguments import dag_arguments
 from dag_factories.check.context import Context
-from dag_factories.specs.base import Problem
+from dag_factories.project import Project
+from dag_factories.specs.base import PipelineSpec, Problem
 
 PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
@@ -29,15 +30,19 @@ def check_schedule(context: Context) -> Iterator[Problem]:
         yield from _cron(schedule)
     if context.spec is None:
         return
-    arguments = dag_arguments(context.spec, context.project)
-    start, end = arguments.get("start_date"), arguments.get("end_date")
-    if isinstance(arguments["schedule"], str) and start is None:
+    start, end = _said(context.spec, context.project, "start_date"), _said(context.spec, context.project, "end_date")
+    if isinstance(_said(context.spec, context.project, "schedule"), str) and start is None:
         message = "a schedule needs a start: the first moment of the first data interval"
         hint = "add start_date: 2024-01-01"
         yield Problem(("schedule",), "START_DATE_MISSING", message, hint, on_key=True, needs=("start_date",))
     if start and end and _comparable(end) < _comparable(start):
         message = f"end_date {end} lies before start_date {start}"
         yield Problem(("end_date",), "END_BEFORE_START", message, "write a later end_date, or none")
+
+
+def _said(spec: PipelineSpec, project: Project, name: str) -> Any:
+    """Return an argument of the DAG: the file's, else that of ``dataops.yaml``."""
+    return getattr(spec, name) if name in spec.model_fields_set else project.dag_defaults.get(name)
 
 
 def _cron(schedule: str) -> Iterator[Problem]:

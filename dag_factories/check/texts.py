@@ -22,13 +22,15 @@ def check_texts(context: Context) -> Iterator[Problem]:
     found: list[tuple[Path, str]] = []
     _collect(context.data, (), found)
     for path, text in found:
-        if any(_matches(path, pattern) for pattern in free):
+        if path not in allowed and any(_matches(path, pattern) for pattern in free):
             continue
         if jinja := _JINJA.search(text):
             message = "Jinja is not rendered in a pipeline file"
             yield Problem(path, "JINJA_IN_YAML", message, "write ${run.date} for the run's date", offset=jinja.start())
             continue
-        kinds = next((kinds for pattern, kinds in allowed.items() if _matches(path, pattern)), None)
+        kinds = allowed.get(path) or next(
+            (kinds for pattern, kinds in allowed.items() if _matches(path, pattern)), None
+        )
         if kinds is not None:
             yield from reference_problems(path, text, kinds, is_path="lake" in kinds)
         elif (offset := looks_like_reference(text)) is not None:
@@ -48,9 +50,9 @@ def reference_problems(path: Path, text: str, kinds: Any, *, is_path: bool = Fal
 
 
 @cache
-def _patterns(model: type[PipelineSpec]) -> tuple[dict[tuple[str, ...], Any], list[tuple[str, ...]]]:
+def _patterns(model: type[PipelineSpec]) -> tuple[dict[Path, Any], list[tuple[str, ...]]]:
     """Return where references may stand, with their kinds, and where anything may."""
-    allowed = {tuple(path.split(".")): kinds for path, kinds in model.REFERENCES.items()}
+    allowed: dict[Path, Any] = {tuple(path.split(".")): kinds for path, kinds in model.REFERENCES.items()}
     return allowed, [tuple(path.split(".")) for path in model.FREE_TEXT]
 
 
@@ -64,5 +66,5 @@ def _collect(value: Any, path: Path, found: list[tuple[Path, str]]) -> None:
             _collect(child, (*path, step), found)
 
 
-def _matches(path: Path, pattern: tuple[str, ...]) -> bool:
+def _matches(path: Path, pattern: Path) -> bool:
     return len(path) == len(pattern) and all(want in ("*", str(have)) for have, want in zip(path, pattern, strict=True))

@@ -51,6 +51,7 @@ def realise(
     }
     assets = {uri: Asset(uri=uri) for uri in plan.assets}
     made: dict[str, Any] = {}
+    rendered = Rendered(root)
     for task in plan.tasks:
         cls = operator_class(task.operator)
         operator = cls(
@@ -58,7 +59,7 @@ def realise(
             dag=dag,
             task_group=groups.get(task.group or ""),
             outlets=[assets[uri] for uri in task.outlets],
-            **_own_arguments(task, cls, root, timezone),
+            **_own_arguments(task, cls, rendered, timezone),
             **task_arguments(task, callbacks),
         )
         for upstream in task.upstream:
@@ -77,19 +78,39 @@ def documentation(plan: Plan, source: str) -> str:
     return "\n\n".join(part for part in (text, shown) if part)
 
 
-def _own_arguments(task: TaskPlan, cls: type[Any], root: Path, timezone: str) -> dict[str, Any]:
-    """Return what the operator itself takes; only fields that Airflow renders are written as Jinja.
+class Rendered:
+    """Values of one plan as Airflow renders them; what several tasks have in common, a source or a slice, is written once.
 
-    Raises:
-        SpecError: A reference stands in another field (``REFERENCE_NOT_ALLOWED``).
+    Args:
+        root: The project's folder.
     """
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._jinja = root, JinjaResolver(root)
+        self._known: dict[int, Any] = {}  # the plan keeps its values, so that no other one has the same id
+
+    def value(self, value: Any, cls: type[Any], name: str) -> Any:
+        """Return a value for an operator's field; only fields that Airflow renders are written as Jinja.
+
+        Raises:
+            SpecError: A reference stands in another field (``REFERENCE_NOT_ALLOWED``).
+        """
+        if not isinstance(value, str | list | dict):
+            return value
+        if name not in cls.template_fields:
+            return resolve(value, Unrendered(self._root, f"{cls.__name__}.{name}"))
+        if isinstance(value, str):
+            return self._jinja.literal(value)
+        if id(value) not in self._known:
+            self._known[id(value)] = resolve(value, self._jinja)
+        return self._known[id(value)]
+
+
+def _own_arguments(task: TaskPlan, cls: type[Any], rendered: Rendered, timezone: str) -> dict[str, Any]:
+    """Return what the operator itself takes."""
     given = {**(task.job.spec if task.job else {}), **task.arguments}
-    resolver = JinjaResolver(root)
-    given = {_OPERATORS_NAME.get(name, name): value for name, value in given.items()}
-    resolved = {
-        name: resolve(value, resolver if name in cls.template_fields else Unrendered(root, f"{cls.__name__}.{name}"))
-        for name, value in given.items()
-    }
+    made = {_OPERATORS_NAME.get(name, name): value for name, value in given.items()}
+    resolved = {name: rendered.value(value, cls, name) for name, value in made.items()}
     return {**resolved, "timezone": timezone} if task.job else resolved
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.errors import SpecError
-from dag_factories import load_dag, load_dags
+from dag_factories import load_dag, load_dags, loading
+from dag_factories.check import context
 from dag_factories.findings import PipelineError
 from tests.dag_files import dag_bag
 
@@ -211,3 +212,45 @@ def test_a_target_can_be_chosen(folder: Path) -> None:
 def test_a_target_that_does_not_exist_is_an_error_of_the_loader(folder: Path) -> None:
     with pytest.raises(PipelineError, match="UNKNOWN_TARGET"):
         load_dag(str(folder / "pipelines" / "orders.py"), target="nowhere")
+
+
+def test_a_plan_is_made_once_and_a_file_is_read_once(
+    load: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[str] = []
+    opened: list[str] = []
+    make, read = context.plan_of, os.open
+    monkeypatch.setattr(context, "plan_of", lambda *args: (planned.append(args[0].name), make(*args))[1])
+    monkeypatch.setattr(os, "open", lambda path, *args: (opened.append(Path(path).name), read(path, *args))[1])
+    assert sorted(load()) == ["customers", "orders"]
+    assert sorted(planned) == ["customers", "orders"]
+    assert [name for name in sorted(opened) if name.endswith(".yaml")] == [
+        "customers.yaml",
+        "dataops.yaml",
+        "orders.yaml",
+    ]
+
+
+def test_a_dag_of_a_folder_is_the_dag_of_a_stub(folder: Path, load: Callable[[], dict[str, Any]]) -> None:
+    alone, among = load_dag(str(folder / "pipelines" / "orders.py")), load()["orders"]
+    names = (
+        "max_active_tasks",
+        "max_active_runs",
+        "max_consecutive_failed_dag_runs",
+        "catchup",
+        "tags",
+        "doc_md",
+        "start_date",
+    )
+    assert {name: getattr(alone, name) for name in names} == {name: getattr(among, name) for name in names}
+    assert [vars(task).keys() for task in alone.tasks] == [vars(task).keys() for task in among.tasks]
+
+
+def test_more_files_than_are_checked_at_a_time_all_load(
+    folder: Path, load: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_AT_A_TIME", 2)
+    for name in ("a", "b", "c"):
+        (folder / "pipelines" / f"{name}.yaml").write_text(pipeline(name))
+    (folder / "pipelines" / "d.yaml").write_text("kind: nothing\n")
+    assert sorted(load()) == ["a", "b", "c", "customers", BROKEN, "orders"]
