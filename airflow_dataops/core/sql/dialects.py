@@ -121,7 +121,7 @@ def _duck_moment(text: exp.Expression, pattern: exp.Expression) -> exp.Expressio
 
     shapes = exp.Or(this=shaped("____-__-__T__:__:__Z", "% %"), expression=shaped("____-__-__ __:__:__", "% % %"))
     common: exp.Expression = exp.Paren(this=shapes)
-    for shape in ("-%", "%24:%"):
+    for shape in ("-%", "___________24:%"):
         common = exp.And(this=common, expression=exp.Not(this=like(shape)))
     quick = exp.If(this=common, true=quick_try(text.copy(), "TIMESTAMPNTZ"))
     return exp.Case(ifs=[quick, _if_moment(text, call("REGEXP_MATCHES", exp.Trim(this=text.copy()), pattern))])
