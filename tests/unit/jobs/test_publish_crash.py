@@ -17,13 +17,16 @@ from unittest.mock import patch
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from airflow_dataops.clients import delta, parquet_table
+from airflow_dataops.clients import delta
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import LocalStorage
 from airflow_dataops.core.errors import PublishError, RunConflict
+from airflow_dataops.core.faults import FaultPoint, armed
 from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.tables import FullSlice, RunSlice, WindowSlice
-from airflow_dataops.jobs import publish, publish_delta, publish_parquet, recovery
+from airflow_dataops.jobs import publish, publish_delta, publish_parquet
+from tests.faults.pipeline import Variant
+from tests.faults.points import points_of
 
 COLUMNS = {"id": "bigint", "at": "timestamp"}
 Make = Callable[..., Any]
@@ -34,69 +37,38 @@ class Killed(BaseException):
 
 
 @contextmanager
-def killed_at(owner: Any, name: str, *, after: bool = False, call: int = 1) -> Iterator[None]:
-    """Die before, or right after, the n-th call of ``owner.name``."""
-    original, calls = getattr(owner, name), []
+def killed_at(place: FaultPoint | str) -> Iterator[None]:
+    """Die at a named place, or right after the second call of a method of the storage: in the middle of many files that join."""
+    calls: list[FaultPoint | str] = []
 
-    def die(*args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) != call:
-            return original(*args, **kwargs)
-        if after:
-            original(*args, **kwargs)
-        raise Killed
+    def die(point: FaultPoint) -> None:
+        if point == place:
+            raise Killed
 
-    with patch.object(owner, name, die), pytest.raises(Killed):
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        done = original(*args, **kwargs)
+        calls.append(place)
+        if len(calls) == 2:
+            raise Killed
+        return done
+
+    if isinstance(place, FaultPoint):
+        with armed(die), pytest.raises(Killed):
+            yield
+        return
+    original = getattr(LocalStorage, place)
+    with patch.object(LocalStorage, place, broken), pytest.raises(Killed):
         yield
 
 
-PARQUET_POINTS = [
-    (publish, "commit_quarantine", False, 1),
-    (publish, "commit_quarantine", True, 1),
-    (publish_parquet, "plan", True, 1),
-    (publish_parquet, "write_document", True, 1),
-    (Lease, "mark", True, 1),
-    (parquet_table, "places", True, 1),
-    (LocalStorage, "copy_all", False, 2),
-    (LocalStorage, "_link", True, 2),
-    (LocalStorage, "_rename", True, 2),
-    (LocalStorage, "copy_all", True, 2),
-    (LocalStorage, "delete", False, 1),
-    (parquet_table, "roll_forward", True, 1),
-    (publish_parquet, "write_index", True, 1),
-    (recovery, "finish", True, 1),
-    (Lease, "mark", False, 2),
-    (Lease, "mark", True, 2),
-]
-DELTA_POINTS = [
-    (publish, "commit_quarantine", False, 1),
-    (publish_delta, "plan", True, 1),
-    (publish_delta, "write_document", True, 1),
-    (Lease, "mark", True, 1),
-    (LocalStorage, "_rename", True, 2),
-    (LocalStorage, "copy_all", True, 2),
-    (Lease, "check", True, 1),
-    (publish_delta, "_commit", True, 1),
-    (publish_delta, "write_index", True, 1),
-    (recovery, "finish", True, 1),
-    (Lease, "mark", True, 2),
-]
-
-
-def _points(table_format: str) -> list[tuple[Any, str, bool, int]]:
-    return PARQUET_POINTS if table_format == "parquet" else DELTA_POINTS
-
-
 def _cases() -> list[Any]:
-    return [
-        pytest.param(
-            fmt,
-            *point,
-            id=f"{fmt}-{getattr(point[0], '__name__', point[0])}.{point[1]}-{'after' if point[2] else 'before'}-{point[3]}",
-        )
-        for fmt in ("parquet", "delta")
-        for point in _points(fmt)
-    ]
+    """Every place of a publish that is called directly and finds a table with an index that can be read."""
+    others = {FaultPoint.JOB_STARTED, FaultPoint.JOB_WORKED, FaultPoint.JOB_RECORDED, FaultPoint.TABLE_INDEX_DROPPED}
+    found: list[Any] = []
+    for fmt in ("parquet", "delta"):
+        places = [point for point in points_of("publish", Variant(fmt, "window")) if point not in others]
+        found += [pytest.param(fmt, place, id=f"{fmt}-{place}") for place in (*places, "_link", "_rename")]
+    return found
 
 
 @pytest.fixture
@@ -114,9 +86,9 @@ NEW = [1, 20, 21, 3]
 OLD = [1, 2, 3]
 
 
-@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
-def test_the_next_try_of_the_run_finishes(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
-    with killed_at(owner, name, after=after, call=call):
+@pytest.mark.parametrize(("table_format", "place"), _cases())
+def test_the_next_try_of_the_run_finishes(lake: Any, place: FaultPoint | str) -> None:
+    with killed_at(place):
         lake.publish(run=lake.run(2))
     result = lake.publish(run=lake.run(2))
     assert [row[0] for row in lake.rows()] == NEW
@@ -127,9 +99,9 @@ def test_the_next_try_of_the_run_finishes(lake: Any, owner: Any, name: str, afte
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
-def test_another_run_finds_the_table_before_or_after(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
-    with killed_at(owner, name, after=after, call=call):
+@pytest.mark.parametrize(("table_format", "place"), _cases())
+def test_another_run_finds_the_table_before_or_after(lake: Any, place: FaultPoint | str) -> None:
+    with killed_at(place):
         lake.publish(run=lake.run(2))
     lake.publish([(4, lake.day(4))], run=lake.run(4))
     assert [row[0] for row in lake.rows()] in ([*OLD, 4], [*NEW, 4])
@@ -138,9 +110,9 @@ def test_another_run_finds_the_table_before_or_after(lake: Any, owner: Any, name
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("table_format", "owner", "name", "after", "call"), _cases())
-def test_a_run_that_staged_anew_wins(lake: Any, owner: Any, name: str, after: bool, call: int) -> None:
-    with killed_at(owner, name, after=after, call=call):
+@pytest.mark.parametrize(("table_format", "place"), _cases())
+def test_a_run_that_staged_anew_wins(lake: Any, place: FaultPoint | str) -> None:
+    with killed_at(place):
         lake.publish(run=lake.run(2))
     result = lake.publish([(22, lake.day(2, 5))], run=lake.run(2))
     assert [row[0] for row in lake.rows()] == [1, 22, 3]
@@ -149,7 +121,7 @@ def test_a_run_that_staged_anew_wins(lake: Any, owner: Any, name: str, after: bo
 
 @pytest.mark.parametrize("table_format", ["delta"])
 def test_a_reader_of_delta_sees_the_old_table_until_the_commit(lake: Any) -> None:
-    with killed_at(publish_delta, "_commit"):
+    with killed_at(FaultPoint.PUBLISH_LEASE_CHECKED):
         lake.publish(run=lake.run(2))
     assert [row[0] for row in lake.rows()] == OLD
 
