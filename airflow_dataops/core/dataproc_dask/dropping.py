@@ -55,8 +55,10 @@ def keep(turn: Turn) -> Next:
             return turn.again()
         if reply.code == "NOT_FOUND":
             return turn.clean()
-        turn.note("KEEP_SHORT", f"Google did not take a longer life for {turn.name}: {reply.code} {reply.message}")
-        length = idle
+        turn.note(
+            "KEEP_SHORT", f"Google may not have taken a longer life for {turn.name}: {reply.code} {reply.message}"
+        )
+        length = length if is_transient(reply) else idle  # an answer that was lost may have been a yes
     until = min(turn.now + length, state.expires_at or turn.now + length)
     turn.set(outcome=state.outcome.model_copy(update={"kept_until": until}))
     turn.note(

@@ -83,7 +83,7 @@ class Outcome(Model):
 
     Attributes:
         failure: Why it failed; None where it succeeded.
-        kept_until: Until when Google leaves the cluster for a look; None where it is deleted.
+        kept_until: Until when, at the latest, Google leaves the cluster for a look; None where it is deleted.
     """
 
     failure: Failure | None = None

@@ -136,6 +136,15 @@ def test_a_kept_cluster_whose_longer_life_is_refused_stays_as_long_as_it_may() -
     assert outcome.kept_until - one.google.now <= 10 * MINUTE
 
 
+def test_a_longer_life_whose_answer_was_lost_is_counted_as_taken() -> None:
+    one = task(FAILS, run=sample(keep_failed_for="30m"))
+    one.google.on_call = lambda call: "lost" if call.kind is CallKind.KEEP else "ok"
+    outcome = one.finish()
+    assert outcome.kept_until is not None
+    one.google.advance(outcome.kept_until - one.google.now + MINUTE)
+    assert one.google.alive() == []
+
+
 def test_a_kept_cluster_is_never_kept_past_its_time_to_live() -> None:
     one = task(FAILS, run=sample(keep_failed_for="30m"))
     step = one.follow(one.until(one.start(), "READY"), 2)
