@@ -22,7 +22,7 @@ from airflow_dataops.core.refine.publish import TableFile
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable, Schema
-    from deltalake.transaction import AddAction, CommitProperties
+    from deltalake.transaction import AddAction, CommitProperties, RemoveAction
 
 _LOG_ENTRY = re.compile(r"\d{20}\.(json|checkpoint\..*)|_last_checkpoint")
 
@@ -186,23 +186,13 @@ def commit(
         CommitConflict: The table has changed since; look again and decide anew.
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
-    from deltalake.transaction import RemoveAction
 
-    now = int(time.time() * 1000)
-    known = {file.path: file for file in state.files}
-    gone = [
-        RemoveAction(
-            path=p,
-            data_change=data_change,
-            deletion_timestamp=now,
-            size=known[p].size,
-            partition_values=known[p].partition,
-        )
-        for p in removes
-    ]
     try:
         state.table.create_write_transaction(
-            [*(_add(file, _statistics(file, state.schema, window), data_change) for file in adds), *gone],
+            [
+                *(_add(file, _statistics(file, state.schema, window), data_change) for file in adds),
+                *_gone(state, removes, data_change),
+            ],
             mode="append",
             schema=state.table.schema(),
             partition_by=list(state.partition_by),
@@ -217,6 +207,23 @@ def commit(
         raise _refused("writing the log of", state.path, error) from error
     make_durable(state.path, state.version + 1)
     return state.version + 1
+
+
+def _gone(state: DeltaSnapshot, removes: Iterable[str], data_change: bool) -> list[RemoveAction]:
+    from deltalake.transaction import RemoveAction
+
+    now = int(time.time() * 1000)
+    known = {file.path: file for file in state.files}
+    return [
+        RemoveAction(
+            path=path,
+            data_change=data_change,
+            deletion_timestamp=now,
+            size=known[path].size,
+            partition_values=known[path].partition,
+        )
+        for path in removes
+    ]
 
 
 def committed_token(state: DeltaSnapshot, application: str) -> int | None:
