@@ -24,7 +24,7 @@ from airflow_dataops.core.errors import PublishError, RunConflict
 from airflow_dataops.core.faults import FaultPoint, armed
 from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.tables import FullSlice, RunSlice, WindowSlice
-from airflow_dataops.jobs import publish, publish_delta, publish_parquet
+from airflow_dataops.jobs import publish_delta, publish_parquet, table_lease
 from tests.faults.pipeline import Variant
 from tests.faults.points import points_of
 
@@ -206,7 +206,7 @@ def test_a_second_process_is_told_who_holds_the_table(lake: Any) -> None:
     path = lake.layout().lease(table_digest(lake.target.path))
     with (
         Lease(storage, path, table=lake.target.path, what="flights run of day 9"),
-        patch.object(publish, "Lease", lambda *args, **kwargs: Lease(*args, **{**kwargs, "wait_seconds": 0.3})),
+        patch.object(table_lease, "Lease", lambda *args, **kwargs: Lease(*args, **{**kwargs, "wait_seconds": 0.3})),
         pytest.raises(RunConflict, match="flights run of day 9") as caught,
     ):
         lake.publish(run=lake.run(2))
