@@ -13,7 +13,7 @@ compile() {
 
 shell=(--extra airflow --extra gx --extra openlineage --group build --group test)
 compile "${shell[@]}" --group lint --group docs -c requirements/airflow3.in -o requirements/airflow3.txt "$@"
-compile "${shell[@]}" -c requirements/airflow2.in -o requirements/airflow2.txt "$@"
+compile "${shell[@]}" --group compiled -c requirements/airflow2.in -o requirements/airflow2.txt "$@"
 # Subsets of the main environment, in the same versions.
 compile --extra airflow --group build -c requirements/airflow3.txt -o requirements/demo.txt
 compile -c requirements/airflow3.txt -o requirements/base.txt

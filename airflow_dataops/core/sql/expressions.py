@@ -7,14 +7,12 @@ text reaches an engine that this package does not know. No subquery, aggregate, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import TokenType  # type: ignore[attr-defined]  # re-exported there in every version
+from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]  # re-exported there in every version
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.sql._compile import Compiler
@@ -25,17 +23,14 @@ _LONGEST = 10_000
 _DEEPEST = 60
 
 
-class _Language(DuckDB):
-    """DuckDB's grammar with all functions left as names, so that only the table of functions decides what they are."""
-
-    class Parser(DuckDB.Parser):  # type: ignore[misc,valid-type]  # its home differs between versions
-        FUNCTIONS: ClassVar[dict[str, Any]] = {}
-        NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
-        FUNCTION_PARSERS: ClassVar = {
-            name: parser
-            for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items()
-            if name in ("CAST", "TRY_CAST", "EXTRACT")
-        }
+# No name can hold a colon, so what begins so was written as a call.
+_CALL = "fn:"
+_SPECIAL = ("CAST", "TRY_CAST", "EXTRACT", "EXISTS")
+_ENDS_A_VALUE = frozenset(
+    {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.STRING, TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER, TokenType.END,
+     TokenType.NULL, TokenType.TRUE, TokenType.FALSE}
+)  # fmt: skip
+_BEGINS_A_TYPE = frozenset({TokenType.ALIAS, TokenType.DCOLON})
 
 
 def parse_condition(text: str, columns: Mapping[str, str] | None) -> exp.Expression:
@@ -83,9 +78,7 @@ def _parse(text: str, columns: Mapping[str, str] | None) -> Typed:
         raise _bad(f"an expression may have {_LONGEST} characters; this one has {len(text)}", _LONGEST)
     known = None if columns is None else {name: canonical(kind) for name, kind in columns.items()}
     try:
-        _check_depth(text)
-        parsed = sqlglot.parse_one(text, dialect=_Language, into=exp.Condition)
-        return Compiler(text, known).compile(parsed)
+        return Compiler(text, known).compile(_read(text))
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         offset = _offset(text, first.get("line"), first.get("col"), len(first.get("highlight") or ""))
@@ -99,9 +92,53 @@ def _parse(text: str, columns: Mapping[str, str] | None) -> Typed:
         raise _bad(f"cannot read {text!r}: {reason}", 0) from error
 
 
-def _check_depth(text: str) -> None:
+def _read(text: str) -> exp.Expr:
+    """Read by DuckDB's grammar, with all functions left as names, so that only the table of functions decides what they are.
+
+    The names are changed in the tokens: a parser of our own cannot inherit from sqlglot's where that is compiled (``sqlglot[c]``).
+    """
+    tokens = DuckDB().tokenize(text)
+    _check_depth(tokens)
+    try:
+        trees = DuckDB().parser().parse_into(exp.Condition, _calls_as_names(tokens), text)
+    except TypeError as error:  # compiled, it raises this where an operand is missing at the start
+        raise _bad(f"cannot read {text!r}: something is missing", 0) from error
+    parsed = trees[0] if trees else None
+    if parsed is None:
+        raise _bad(f"cannot read {text!r}: there is no expression in it", 0)
+    for call in parsed.find_all(exp.Anonymous):
+        call.set("this", str(call.this).removeprefix(_CALL))
+    return parsed
+
+
+def _calls_as_names(tokens: Sequence[Token]) -> list[Token]:
+    """Give each function's name, and each function that is called without parentheses, the form of a name that no grammar knows."""
+    made: list[Token] = []
+    for place, token in enumerate(tokens):
+        before = tokens[place - 1].token_type if place else None
+        called = place + 1 < len(tokens) and tokens[place + 1].token_type == TokenType.L_PAREN
+        if token.token_type in DuckDB.parser_class.NO_PAREN_FUNCTIONS and not called:
+            made.append(_named(token, token.text))
+        elif (
+            called
+            and token.token_type in DuckDB.parser_class.FUNC_TOKENS
+            and token.text.upper() not in _SPECIAL
+            and before not in _ENDS_A_VALUE
+            and before not in _BEGINS_A_TYPE
+        ):
+            made.append(_named(token, _CALL + token.text))
+        else:
+            made.append(token)
+    return made
+
+
+def _named(token: Token, name: str) -> Token:
+    return Token(TokenType.VAR, name, token.line, token.col, token.start, token.end)
+
+
+def _check_depth(tokens: Iterable[Token]) -> None:
     depth = 0
-    for token in _Language().tokenize(text):
+    for token in tokens:
         if token.token_type in (TokenType.L_PAREN, TokenType.CASE, TokenType.L_BRACKET):
             depth += 1
             if depth > _DEEPEST:

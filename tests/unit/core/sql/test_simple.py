@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sqlglot.dialects.duckdb import DuckDB
 
 from airflow_dataops.core.sql import expressions
 from airflow_dataops.core.sql.functions import IMPURE
@@ -131,7 +132,6 @@ def test_a_chain_as_long_as_is_recognised_can_be_read() -> None:
 
 
 def test_every_word_of_the_grammar_is_known_as_one() -> None:
-    language = expressions._Language
-    phrases = [*language.tokenizer_class.KEYWORDS, *language.Parser.NO_PAREN_FUNCTION_PARSERS]
+    phrases = [*DuckDB.tokenizer_class.KEYWORDS, *DuckDB.parser_class.NO_PAREN_FUNCTION_PARSERS]
     words = {word.lower() for phrase in phrases for word in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", phrase)} | IMPURE
     assert words <= WORDS
