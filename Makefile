@@ -26,8 +26,11 @@ test-lowest: .venv-lowest/.stamp ## What runs without Airflow, tested without it
 integration: .venv/.stamp ## Run the tests that cross areas or start processes
 	$(BIN)/python -m pytest -q -m "integration and not soak" $(ARGS)
 
+# No Airflow takes part in these: once is enough.
+JOB_LEVEL := tests/faults tests/integration/test_kill_walk.py tests/integration/test_kill_processes.py
+
 integration-airflow2: .venv-airflow2/.stamp ## The same on Airflow 2.11
-	.venv-airflow2/bin/python -m pytest -q -m "integration and not soak" $(ARGS)
+	.venv-airflow2/bin/python -m pytest -q -m "integration and not soak" $(addprefix --ignore=,$(JOB_LEVEL)) $(ARGS)
 
 lint: .venv/.stamp ## Check style, formatting and the layers' imports
 	$(BIN)/ruff check .
