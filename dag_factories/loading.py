@@ -10,17 +10,28 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_dataops.core.errors import DataOpsError, SpecError
 from dag_factories.discover import ENDINGS, is_foreign, yaml_files
 from dag_factories.findings import Finding, PipelineError, ordered
-from dag_factories.pipeline import LoadedProject, Pipeline, display, load_pipeline, load_project
+from dag_factories.pipeline import LoadedProject, display, load_pipeline, load_project
+from dag_factories.plans.model import Plan
 from dag_factories.reader import read_bytes
 
 log = logging.getLogger(__name__)
 
 _AT_A_TIME = 64
+
+
+class _Ready(NamedTuple):
+    """What a DAG is made of. The typed file, and what its checks looked at, are let go of as soon as there is a plan."""
+
+    path: Path
+    plan: Plan
+    root: Path
+    text: str
+    findings: tuple[Finding, ...]
 
 
 def load_dag(file: str, target: str | None = None) -> Any:
@@ -106,13 +117,13 @@ class _Folder:
         asked = configured() if len(by_name) > 1 else {}
         checked = self._checked(by_name)
         while some := list(islice(checked, _AT_A_TIME)):
-            for pipeline in some:
+            for ready in some:
                 try:
-                    yield pipeline.path.stem, _realised(pipeline, self._loader, asked)
+                    yield ready.plan.name, _realised(ready, self._loader, asked)
                 except PipelineError as error:
                     self._refuse(error.findings)
 
-    def _checked(self, by_name: dict[str, list[Path]]) -> Iterator[Pipeline]:
+    def _checked(self, by_name: dict[str, list[Path]]) -> Iterator[_Ready]:
         for name, paths in by_name.items():
             found = list(self._read(paths))
             if len(found) > 1:
@@ -120,11 +131,11 @@ class _Folder:
                 continue
             for path, content in found:
                 try:
-                    pipeline = _planned(path, self._project(path.parent), self._target, content)
+                    ready = _planned(path, self._project(path.parent), self._target, content)
                 except PipelineError as error:
                     self._refuse(error.findings)
                 else:
-                    yield pipeline
+                    yield ready
 
     def _refuse(self, findings: Iterable[Finding], files: int = 1) -> None:
         self._findings += findings
@@ -150,23 +161,21 @@ class _Folder:
         return self._projects[folder]
 
 
-def _planned(path: Path, project: LoadedProject, target: str | None, content: bytes | None = None) -> Pipeline:
-    """Return a pipeline that a plan can be made of."""
+def _planned(path: Path, project: LoadedProject, target: str | None, content: bytes | None = None) -> _Ready:
+    """Return the plan of a file, with what else its DAG needs."""
     with _as_findings(path):
         pipeline = load_pipeline(path, target=target, project=project, content=content)
-        pipeline.plan()
-    return pipeline
+        return _Ready(path, pipeline.plan(), pipeline.project.root, pipeline.document.text, pipeline.findings)
 
 
-def _realised(pipeline: Pipeline, loader: str, configured: Mapping[str, Any] = MappingProxyType({})) -> Any:
-    """Return the DAG of a pipeline; what the checks warn of goes into the log."""
+def _realised(ready: _Ready, loader: str, configured: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """Return the DAG of a plan; what the checks warn of goes into the log."""
     from dag_factories.realise import realise
 
-    for finding in pipeline.findings:
+    for finding in ready.findings:
         log.warning("%s", finding)
-    with _as_findings(pipeline.path):
-        home, text = pipeline.project.root, pipeline.document.text
-        return realise(pipeline.plan(), root=home, loader=loader, source=text, configured=configured)
+    with _as_findings(ready.path):
+        return realise(ready.plan, root=ready.root, loader=loader, source=ready.text, configured=configured)
 
 
 @contextmanager

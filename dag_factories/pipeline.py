@@ -193,9 +193,11 @@ def _kind_problem(kind: object) -> Problem:
 
 def _located(document: Document, problems: Iterable[Problem], removed: Sequence[Place]) -> list[Finding]:
     """Turn problems into findings; those that only follow from a part that is wrong as YAML or was left out are dropped."""
-    found = []
-    broken = {(finding.line, finding.column) for finding in document.findings}
+    found: list[Finding] = []
+    broken: set[tuple[int, int]] | None = None
     for problem in problems:
+        if broken is None:  # most checks find nothing, so nothing is made ready for them
+            broken = {(finding.line, finding.column) for finding in document.findings}
         if any(_touches(problem, path) for path in removed) or (broken and problem.needs):
             continue
         at = document.find(problem.path, on_key=problem.on_key, offset=problem.offset)

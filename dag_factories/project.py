@@ -162,6 +162,11 @@ class Project:
         }
 
     @cached_property
+    def right_suites(self) -> set[str]:
+        """Paths of the suites that a check has read and found right: pipelines share them, and one load reads each once."""
+        return set()
+
+    @cached_property
     def _paths(self) -> RealPaths:
         return RealPaths()
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,7 +105,7 @@ class JinjaResolver:
 
     def file(self, path: str) -> str:
         """Return the file's full path: the worker reads it, so a change needs no new parse."""
-        return self.literal(str(self._root / path))
+        return self.literal(os.path.join(self._root, path))
 
 
 class Unrendered(JinjaResolver):

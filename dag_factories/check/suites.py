@@ -26,11 +26,14 @@ def gates(context: Context) -> Iterator[tuple[Path, Any]]:
 
 def check_suites(context: Context) -> Iterator[Problem]:
     """Yield suites that are missing, outside of the project, or no suite."""
+    right = context.project.right_suites
     for place, gate in gates(context):
-        if gate.suite is not None:
+        if gate.suite is not None and gate.suite not in right:
             _, problem = read_suite(context, gate.suite, (*place, "suite"))
             if problem is not None:
                 yield problem
+            else:
+                right.add(gate.suite)
 
 
 def read_suite(context: Context, name: str, place: Path) -> tuple[dict[str, Any] | None, Problem | None]:

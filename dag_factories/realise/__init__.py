@@ -95,11 +95,12 @@ class Rendered:
         Raises:
             SpecError: A reference stands in another field (``REFERENCE_NOT_ALLOWED``).
         """
-        if not isinstance(value, str | list | dict):
+        text = isinstance(value, str)
+        if not text and not isinstance(value, list) and not isinstance(value, dict):
             return value
         if name not in cls.template_fields:
-            return resolve(value, Unrendered(self._root, f"{cls.__name__}.{name}"))
-        if isinstance(value, str):
+            return value if text else resolve(value, Unrendered(self._root, f"{cls.__name__}.{name}"))
+        if text:
             return self._jinja.literal(value)
         if id(value) not in self._known:
             self._known[id(value)] = resolve(value, self._jinja)

@@ -125,6 +125,7 @@ def _value(name: str, value: Any, callbacks: Callbacks) -> Any:
     return value
 
 
+@cache
 def _argument(name: str) -> str:
     """Return the argument's name on the installed Airflow."""
     version = airflow_version()
