@@ -37,15 +37,23 @@ class Look:
 
 
 def poll(folder: str, table: str, table_format: str) -> None:
-    """Read until a file ``stop`` is in ``folder``; ``ready`` is there after the first read. Looks go into ``looks``, one a line."""
+    """Read until a file ``stop`` is in ``folder`` or the starter is gone; ``ready`` is there after the first read.
+
+    Looks go into ``looks``, one a line.
+    """
+    parent = os.getppid()
+
+    def go_on() -> bool:
+        return not os.path.exists(f"{folder}/stop") and os.getppid() == parent
+
     delta = table_format == "delta"
     ways = (tables.read_delta_table, tables.read_delta_files) if delta else (tables.read_parquet_table,)
-    while not tables.is_there(table, table_format) and not os.path.exists(f"{folder}/stop"):
+    while not tables.is_there(table, table_format) and go_on():
         Path(folder, "looks").touch()
         Path(folder, "ready").touch()
         time.sleep(0.001)
     with Path(folder, "looks").open("w") as out:
-        while not os.path.exists(f"{folder}/stop"):
+        while go_on():
             out.writelines(json.dumps(_look(way, table)) + "\n" for way in ways)
             out.flush()
             Path(folder, "ready").touch()
