@@ -21,6 +21,7 @@ _OPERATORS = {
     "publish": "refine.PublishTableOperator",
     "report": "refine.RunReportOperator",
 }
+_SCALARS = (bool, int, float, str)
 GATE_BRONZE, REFINE, GATE_SILVER, PUBLISH, REPORT = "gate_bronze", "refine", "gate_silver", "publish", "report"
 
 
@@ -46,6 +47,7 @@ def plan(spec: BronzeToSilverSpec, project: Project, target: Target, source_file
         dag=_dag_arguments(spec, project, target),
         tasks=[*tasks, parts.report(tasks)],
         assets=[parts.asset],
+        groups={},
         routes=project.routes,
         alerts=alerts_of(spec),
     )
@@ -155,7 +157,9 @@ class _Parts:
     def _task(
         self, task_id: str, stem: str, job: dict[str, Any], *, arguments: dict[str, Any] | None = None, **more: Any
     ) -> TaskPlan:
-        said = {name: value for name, value in {**self.common, **job}.items() if value not in (None, {}, [])}
+        # None and what is empty say nothing; false and 0 do.
+        said = {k: value for k, value in {**self.common, **job}.items() if value or isinstance(value, _SCALARS)}
+        more.setdefault("outlets", [])  # a default would be copied for each task
         return TaskPlan(
             id=task_id,
             operator=_OPERATORS[stem],

@@ -63,7 +63,7 @@ def realise(
             **task_arguments(task, callbacks),
         )
         for upstream in task.upstream:
-            operator.set_upstream(made[upstream])
+            _connect(made[upstream], operator)
         made[task.id] = _with_role(operator, task)
     return dag
 
@@ -110,9 +110,22 @@ class Rendered:
 def _own_arguments(task: TaskPlan, cls: type[Any], rendered: Rendered, timezone: str) -> dict[str, Any]:
     """Return what the operator itself takes."""
     given = {**(task.job.spec if task.job else {}), **task.arguments}
-    made = {_OPERATORS_NAME.get(name, name): value for name, value in given.items()}
-    resolved = {name: rendered.value(value, cls, name) for name, value in made.items()}
-    return {**resolved, "timezone": timezone} if task.job else resolved
+    made = {}
+    for name, value in given.items():
+        argument = _OPERATORS_NAME.get(name, name)
+        made[argument] = rendered.value(value, cls, argument)
+    if task.job:
+        made["timezone"] = timezone
+    return made
+
+
+def _connect(before: Any, after: Any) -> None:
+    """Let a task wait for another one of the same DAG.
+
+    That both ends are tasks of one DAG is known here; ``set_upstream`` finds it out for each edge, with the DAG's hash computed twice.
+    """
+    before.downstream_task_ids.add(after.task_id)
+    after.upstream_task_ids.add(before.task_id)
 
 
 def _with_role(operator: Any, task: TaskPlan) -> Any:

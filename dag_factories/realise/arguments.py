@@ -26,6 +26,7 @@ _SINCE = {
 }
 
 
+_CONVERTED = DURATIONS | CALLBACKS | {"executor_config", "retry_exponential_backoff"}
 _CONFIGURED = ("max_active_tasks", "max_active_runs", "max_consecutive_failed_dag_runs", "disable_bundle_versioning")
 
 
@@ -84,7 +85,9 @@ def dag_arguments(
 
 def task_arguments(task: TaskPlan, callbacks: Callbacks) -> dict[str, Any]:
     """Return the keyword arguments that every task takes; the alerts of the plan are added to the callbacks."""
-    made = {name: _value(name, value, callbacks) for name, value in task.task_args.items()}
+    made = {
+        name: _value(name, value, callbacks) if name in _CONVERTED else value for name, value in task.task_args.items()
+    }
     told: dict[str, list[Callback]] = {"on_failure_callback": callbacks.on_failure}
     if task.tells_verdict:
         told["on_success_callback"] = callbacks.on_verdict()
