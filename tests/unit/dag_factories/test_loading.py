@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from airflow_dataops.core.errors import SpecError
 from dag_factories import load_dag, load_dags, loading
-from dag_factories.check import context
+from dag_factories.check import context, suites
 from dag_factories.findings import PipelineError
 from tests.dag_files import dag_bag
 
@@ -254,3 +256,60 @@ def test_more_files_than_are_checked_at_a_time_all_load(
         (folder / "pipelines" / f"{name}.yaml").write_text(pipeline(name))
     (folder / "pipelines" / "d.yaml").write_text("kind: nothing\n")
     assert sorted(load()) == ["a", "b", "c", "customers", BROKEN, "orders"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_collector_is_as_it_was_after_a_load(load: Callable[[], dict[str, Any]], running: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if running else gc.disable)()
+        load()
+        assert gc.isenabled() is running
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_the_collector_runs_again_where_a_load_is_ended(
+    load: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loading, "_planned", stop)
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert gc.isenabled()
+
+
+def test_what_was_checked_is_let_go_of_before_the_dags_are_made(
+    load: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[weakref.ref[Any]] = []
+    plan = context.plan_of
+
+    def seen(spec: Any, *others: Any) -> Any:
+        checked.append(weakref.ref(spec))
+        return plan(spec, *others)
+
+    def alive(ready: Any, *others: Any) -> Any:
+        return [ref for ref in checked if ref() is not None]
+
+    monkeypatch.setattr(context, "plan_of", seen)
+    monkeypatch.setattr(loading, "_realised", alive)
+    assert load() == {"customers": [], "orders": []}
+
+
+def test_a_suite_that_is_shared_is_read_once_and_a_broken_one_is_told_of_in_each_file(
+    folder: Path, load: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    read = suites.read_suite
+    monkeypatch.setattr(suites, "read_suite", lambda *given: reads.append(given[1]) or read(*given))
+    for name in ("orders", "customers"):
+        gates = "quality: {bronze: {suite: suite.json}}\n"
+        (folder / "pipelines" / f"{name}.yaml").write_text(pipeline(name) + gates)
+    (folder / "suite.json").write_text('{"expectations": []}')
+    assert (BROKEN in load(), len(reads)) == (False, 1)
+    (folder / "suite.json").write_text("{}")
+    page = load()[BROKEN].doc_md
+    assert page.count("SUITE_INVALID") == 2

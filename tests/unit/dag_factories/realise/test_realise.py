@@ -284,3 +284,14 @@ def test_a_pod_without_the_kubernetes_provider_says_what_to_install(dag_of: DagO
         pytest.skip("the Kubernetes provider is installed")
     with pytest.raises(PipelineError, match=r"(?s)MISSING_DEPENDENCY.*airflow-dataops\[kubernetes\]"):
         dag_of("tasks: {refine: {executor_config: {pod_override: {spec: {containers: [{name: base}]}}}}}\n")
+
+
+def test_tasks_are_connected_as_airflow_connects_them(dag_of: DagOf) -> None:
+    made, asked = dag_of(GATES), dag_of(GATES)
+    for task in asked.tasks:
+        before = sorted(task.upstream_task_ids)
+        task.upstream_task_ids.clear()
+        for name in before:
+            asked.get_task(name).downstream_task_ids.clear()
+            task.set_upstream(asked.get_task(name))
+    assert serialized(made) == serialized(asked)
