@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW
+
 # A bad row of a staged file names it, and each try names its files anew.
 _ATTEMPT = re.compile(r"-[0-9a-f]{12}-")
 ABSENT = "no table"
@@ -93,9 +95,15 @@ def read_quarantine(root: Path) -> dict[str, Rows]:
     for path in sorted(root.rglob("*.parquet")):
         table = pq.read_table(path, partitioning=None)
         names = sorted(table.column_names)
-        rows = [tuple(_ATTEMPT.sub("-", repr(row[name])) for name in names) for row in table.to_pylist()]
+        rows = [tuple(_ATTEMPT.sub("-", repr(row[name])) for name in names) for row in map(_placed, table.to_pylist())]
         found[f"{path.parent.name}/{path.name}"] = _sorted(rows)
     return found
+
+
+def _placed(row: dict[str, Any]) -> dict[str, Any]:
+    """Threads write a staged file in any order, so a row's place in one is another each time; in a source it is always the same."""
+    staged = "/.dataops/staging/" in (row.get(SOURCE_FILE) or "")
+    return {**row, SOURCE_ROW: None} if staged else row
 
 
 def read_counts(record: Path) -> dict[str, Any]:
