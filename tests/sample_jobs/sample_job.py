@@ -104,7 +104,8 @@ def _secret(spec: SampleSpec, secrets: Mapping[str, str]) -> list[str]:
 def _signal_self(number: int) -> Callable[[SampleSpec, Mapping[str, str]], None]:
     def kill(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
         if number == signal.SIGHUP:
-            signal.signal(number, signal.SIG_DFL)  # whoever runs the tests by nohup has it ignored, and children inherit that
+            # Whoever runs the tests by nohup has it ignored, and children inherit that.
+            signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
         time.sleep(30)
 
