@@ -42,8 +42,8 @@ nummultirange numrange nvarchar nvarchar2 object offset on only operator optimiz
 over overlaps overwrite partition partitioned partitioned_by percent pivot pivot_wider positional pragma precision
 prepare primary procedure qualify rand random range real recursive ref references regexp rename replace reset
 returning revoke right rlike rollback rollup row rows schema security select semi sequence session session_user set
-sets setseed settings short show signed similar smallint some sql str straight_join string struct summarize table
-tablesample temp temporary text then time time_ns timestamp timestamp_ltz timestamp_ms timestamp_ns timestamp_ntz
+sets setseed settings short show signed similar smallint some sort sql str straight_join string struct summarize
+table tablesample temp temporary text then time time_ns timestamp timestamp_ltz timestamp_ms timestamp_ns timestamp_ntz
 timestamp_s timestamp_us timestampltz timestampntz timestamptz timetz tinyblob tinyint tinytext to today trigger
 true truncate tsmultirange tsrange tstzmultirange tstzrange txid_current ubigint uhugeint uint uint128 uint256
 uinteger uncache union unique unknown unnest unpivot update use user using usmallint utinyint uuid vacuum values
