@@ -22,6 +22,8 @@ from airflow_dataops.engines.limits import Limits
 _SPILL = "dataops-duckdb-"
 _ODD_VALUE = "cast the column with on_error: quarantine or null, or put such rows aside with a rule of the gate"
 _PATH = re.compile(r'(?:file|directory|pattern) \\*"([^"\\]+)')
+# A footer that speaks of more bytes than the file has.
+_TOO_SHORT = "Could not read enough bytes"
 _DAMAGED = re.compile(r"""file ["\']([^"\']+)["\']""", re.IGNORECASE)
 
 
@@ -165,6 +167,8 @@ def _io_error(said: str) -> DataOpsError:
             details={"file": path},
         )
     first = said.splitlines()[0]
+    if path and _TOO_SHORT in said:
+        return unreadable(path, first)
     what = f"reading or writing {path}" if path else "reading or writing a file"
     return storage_error(what, number, path=path, said=None if number else first)
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
@@ -70,6 +70,7 @@ def test_parquet_that_is_cut_off_is_never_read(cut: int) -> None:
 
 @MANY
 @given(st.integers(4, len(PARQUET) - 9), st.integers(1, 400))
+@example(5488, 208)
 def test_parquet_that_lost_bytes_inside_gives_an_error_or_all_its_rows(at: int, lost: int) -> None:
     found = read("a.parquet", PARQUET[:at] + PARQUET[at + lost : -8] + PARQUET[-8:], "parquet")
     if isinstance(found, InputError):
