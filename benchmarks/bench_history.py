@@ -26,8 +26,9 @@ import duckdb
 from airflow_dataops.clients import delta
 from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.refine.publish import Moments, TableFile, file_stem, table_digest
+from airflow_dataops.core.refine.spec import PublishSpec
 from airflow_dataops.core.run import RunContext
-from airflow_dataops.core.tables import JobResult
+from airflow_dataops.core.tables import JobResult, RunSlice
 from airflow_dataops.jobs.table_files import read_index, write_index
 from dag_factories.run import run_pipeline
 
@@ -138,12 +139,16 @@ def _copy(lake: Lake, number: int) -> tuple[TableFile, str]:
     """Copy the first date's file and records, shifted by ``number`` days; returns the file, and its run's name in Delta's log."""
     day, first = FIRST + timedelta(days=number), RunContext(pipeline="events", key=f"{FIRST:%Y-%m-%dT%H%M%S}")
     run = RunContext(pipeline="events", key=f"{day:%Y-%m-%dT%H%M%S}")
-    old = next(lake.table.rglob(f"*{file_stem(first)}*.parquet"))
+    records = lake.root / "lake/.dataops/runs/events"
+    owned = PublishSpec.model_validate_json((records / first.key / "steps/publish.spec.json").read_text()).slice
+    theirs = owned
+    if isinstance(owned, RunSlice) and owned.source:
+        theirs = owned.model_copy(update={"source": owned.source.replace(f"{FIRST:%Y-%m-%d}", f"{day:%Y-%m-%d}")})
+    old = next(lake.table.rglob(f"*{file_stem(first, owned)}*.parquet"))
     folder = old.parent.with_name(f"day={day:%Y-%m-%d}") if lake.case == "partition" else old.parent
     folder.mkdir(exist_ok=True)
-    new = folder / old.name.replace(file_stem(first), file_stem(run))
+    new = folder / old.name.replace(file_stem(first, owned), file_stem(run, theirs))
     shutil.copy(old, new)
-    records = lake.root / "lake/.dataops/runs/events"
     (records / run.key).mkdir()
     text = (records / first.key / "result.json").read_text()
     dates = ((FIRST + timedelta(days=1), day + timedelta(days=1)), (FIRST, day))
