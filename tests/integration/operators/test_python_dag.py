@@ -92,7 +92,7 @@ def test_bad_rows_are_put_aside_and_the_rest_is_published(
     published = silver(lake)
     assert sorted(row["flight"] for row in published) == [4, 5, 6, 7, 8, 9]
     assert all(len(row["tail"]) == 64 for row in published)
-    page = lake / ".dataops/runs/py_good/2024-01-01T000000/report.html"
+    page = lake / ".dataops/runs/py_good/2024-01-02T000000/report.html"
     assert "Flights" in page.read_text()
     told = pulled(run, "report")
     assert (told["verdict"], told.get("published"), told.get("table")) == ("quarantined", True, f"{lake}/silver")
