@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.errors import InputError
 from airflow_dataops.core.faults import FaultPoint, reached
-from airflow_dataops.core.refine.names import EXCLUDED, SOURCE
+from airflow_dataops.core.refine.names import EXCLUDED, SOURCE, named, table
 from airflow_dataops.core.refine.spec import RefineSpec
 from airflow_dataops.core.tables import SourceSpec
 from airflow_dataops.engines.base import Engine, SourceInfo
@@ -18,6 +20,8 @@ from airflow_dataops.engines.files import fingerprint, source_files
 from airflow_dataops.jobs.records import layout_of, read_result
 from airflow_dataops.jobs.table_files import read_index
 from airflow_dataops.jobs.table_lease import table_name
+
+_ASIDE = "dataops_aside"
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def open_excluded(engine: Engine, spec: RefineSpec) -> bool:
         path = layout.staged_quarantine(task)
         result = read_result(layout, task, GateResult)
         aside = result.rows.quarantined if result else 0
-        staged = _rows_of(path)
+        staged = _rows_of(engine, path)
         if staged != aside:
             raise InputError(
                 f"gate {task!r} put {aside} rows aside, and {staged} are staged: the run was published since, or another try is at work",
@@ -113,13 +117,13 @@ def open_excluded(engine: Engine, spec: RefineSpec) -> bool:
     return bool(found)
 
 
-def _rows_of(path: str) -> int:
+def _rows_of(engine: Engine, path: str) -> int:
     """Return the number of rows of a staged file of bad rows; 0 where there is none."""
-    import pyarrow.parquet as pq
-
     if storage_for(path).info(path) is None:
         return 0
-    return int(pq.read_metadata(path).num_rows)
+    engine.open_parquet([path], _ASIDE)
+    count = exp.select(named(exp.Count(this=exp.Star()), "n")).from_(table(_ASIDE))
+    return int(engine.rows(count)[0]["n"])
 
 
 def published(engine: Engine, spec: RefineSpec) -> Published:
@@ -137,5 +141,5 @@ def published(engine: Engine, spec: RefineSpec) -> Published:
 
 
 def _columns(engine: Engine, spec: RefineSpec) -> dict[str, str]:
-    table = SourceSpec(path=spec.target.path, format=spec.target.format)
-    return engine.open_source(table, "dataops_published", decoded=f"{layout_of(spec).staging}/published").columns
+    target = SourceSpec(path=spec.target.path, format=spec.target.format)
+    return engine.open_source(target, "dataops_published", decoded=f"{layout_of(spec).staging}/published").columns

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every place of refine, at which a process can die, and every change of the file system."""
+"""Every place of gates and refine at which a process can die, and every change of the file system.
+
+Three gates: one on its own, one before the refine step, one on the staged table. `make soak AREA=…` chooses by the names of the cases.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,13 @@ from tests.faults.arming import Plan
 from tests.faults.fixtures import WalkOf, all_of
 from tests.faults.pipeline import DENSE, VARIANTS, Variant
 
+STEPS = [
+    *(pytest.param(step, id=f"dq_gate-{step}") for step in ("alone", "gate", "silver")),
+    pytest.param("refine", id="refine"),
+]
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.parametrize("step", ["refine"]),
+    pytest.mark.parametrize("step", STEPS),
     pytest.mark.parametrize("kind", ["rerun", "anew"]),
 ]
 
