@@ -14,6 +14,7 @@ ENDINGS = (".yaml", ".yml")
 
 # A Kubernetes manifest has a `kind` too, so a folder of them would be all errors; `apiVersion` is what no pipeline has.
 _FOREIGN = re.compile(rb"^apiVersion\s*:", re.MULTILINE)
+_RATES = re.compile(rb"^kind\s*:\s*[\"']?rate_card\b", re.MULTILINE)
 _LOOKED_AT = 64 * 1024
 _DATA = frozenset({"bronze", "silver", "quarantine", "__pycache__"})
 
@@ -21,8 +22,8 @@ _DATA = frozenset({"bronze", "silver", "quarantine", "__pycache__"})
 def find_pipelines(folder: Path, stem: str | None = None) -> list[Path]:
     """Return all pipeline files of a folder and below, sorted.
 
-    Every ``.yaml`` and ``.yml`` file is one, so that a broken one is never overlooked, except ``dataops.yaml``, Kubernetes manifests, and
-    what lies in hidden folders and in the layers of a lake.
+    Every ``.yaml`` and ``.yml`` file is one, so that a broken one is never overlooked, except ``dataops.yaml``, Kubernetes manifests,
+    rate cards, and what lies in hidden folders and in the layers of a lake.
 
     Args:
         folder: Where to look.
@@ -41,12 +42,14 @@ def yaml_files(folder: Path) -> Iterator[Path]:
 
 
 def is_foreign(content: bytes) -> bool:
-    """Return whether a YAML file is no pipeline but a Kubernetes manifest.
+    """Return whether a YAML file is no pipeline but a Kubernetes manifest, or a rate card.
 
     Args:
         content: What it holds.
     """
     head = content[:_LOOKED_AT]
+    if b"rate_card" in head and _RATES.search(head) is not None:
+        return True
     return b"apiVersion" in head and _FOREIGN.search(head) is not None
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import types
 import typing
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -33,6 +35,7 @@ _BASIC = {
     str: "text",
     int: "whole number",
     float: "number",
+    Decimal: "number",
     bool: "true or false",
     type(None): "null",
     Any: "any value",
@@ -74,18 +77,25 @@ def explain_plan(plan: Plan) -> str:
     dag, told = plan.dag, dict[str, list[str]]()
     for alert in plan.alerts:
         told.setdefault(alert.severity, []).append(alert.route)
-    schedule = dag["schedule"] if isinstance(dag.get("schedule"), str) else json.dumps(dag.get("schedule"))
-    catchup = "on" if dag.get("catchup") else "off"
     alerts = ", ".join(f"{severity} -> {' and '.join(routes)}" for severity, routes in told.items())
     lines = [
         f"{plan.name} ({plan.kind}) on target {plan.target}",
-        f"  runs:   {schedule} from {dag.get('start_date', '-')} in {dag.get('timezone')}, catchup {catchup}",
-        f"  tables: {', '.join(plan.assets)}",
+        f"  runs:   {_runs(dag)}",
+        *([f"  tables: {', '.join(plan.assets)}"] if plan.assets else []),
         f"  alerts: {alerts or 'none'}",
     ]
     for task in plan.tasks:
         lines += ["", *_task(task)]
     return "\n".join(lines)
+
+
+def _runs(dag: Mapping[str, Any]) -> str:
+    schedule, start = dag.get("schedule"), dag.get("start_date")
+    if schedule is None:
+        return "not scheduled; each run is triggered: by a person, the API or another DAG"
+    written = schedule if isinstance(schedule, str) else json.dumps(schedule)
+    since = f" from {start}" if start else ""
+    return f"{written}{since} in {dag.get('timezone')}, catchup {'on' if dag.get('catchup') else 'off'}"
 
 
 def type_text(field: Any) -> str:
@@ -180,11 +190,10 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 def _task(task: TaskPlan) -> list[str]:
     after = f" after {', '.join(task.upstream)}" if task.upstream else ""
     lines = [f"{task.id}{after}: {task.doc}" if task.doc else f"{task.id}{after}"]
-    if task.role != "work":
-        lines.append(f"  {task.role}: runs whatever happened before")
-    if task.job is not None:
-        for key, value in task.job.spec.items():
-            lines.append(f"  {key}: {_value(value)}")
+    if task.role == "teardown":
+        lines.append("  teardown: runs whatever happened before")
+    told = task.arguments if task.job is None else task.job.spec
+    lines += [f"  {key}: {_value(value)}" for key, value in told.items()]
     arguments = ", ".join(f"{name}={value}" for name, value in task.task_args.items())
     return [*lines, f"  task arguments: {arguments}"]
 
@@ -208,7 +217,7 @@ def _readable(value: Any) -> Any:
         return value["template"]
     if kind == "secret":
         return "${" + value["secret"] + "}"
-    if kind == "file":
+    if kind in ("file", "folder"):
         return value["path"]
     if kind == "output":
         return f"({value['key']} of {value['task']})"

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
 from dag_factories.check.context import Check, Context
+from dag_factories.check.dask import check_dask, check_targets
 from dag_factories.check.identity import check_name, check_schedule
 from dag_factories.check.plans import check_plan
 from dag_factories.check.project import check_confinement, check_masks, check_project, check_routes
+from dag_factories.check.spark import check_spark, check_spark_targets
+from dag_factories.check.stores import check_store
 from dag_factories.check.structure import validate
 from dag_factories.check.suites import check_suites
 from dag_factories.check.texts import check_texts
@@ -34,7 +37,10 @@ LIGHT: tuple[Check, ...] = (
     check_masks,
     check_confinement,
     check_suites,
+    check_dask,
+    check_spark,
     check_plan,
+    check_store,
 )
 """Checks that need nothing but the two files; the loader of DAGs makes them too."""
 
@@ -125,7 +131,35 @@ def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
     found = _located(document, checked.problems, ()) if document.data else []
     if checked.model is not None:
         found += _located(document, check_project(project), checked.removed)
+        found += _located(document, check_targets(project), checked.removed)
+        found += _located(document, check_spark_targets(project), checked.removed)
+        project, others = _with_rate_cards(project, document)
+        found += others
     return LoadedProject(project, tuple(ordered([*document.findings, *found])), document.text)
+
+
+def _with_rate_cards(project: Project, document: Document) -> tuple[Project, list[Finding]]:
+    """Return the project with the prices that its targets name, and what is wrong with the files."""
+    named = {
+        target.dask.rate_card: ("targets", name, "dask", "rate_card")
+        for name, target in project.spec.targets.items()
+        if target.dask is not None and target.dask.rate_card is not None
+    }
+    if not named:
+        return project, []
+    from dag_factories.rates import read_card
+
+    cards, found = {}, list[Finding]()
+    for file, place in named.items():
+        try:
+            read_of = read_card(project, file, display(project.root / file))
+        except SpecError as error:
+            found += _located(document, [Problem(place, error.code, error.message, error.hint)], ())
+            continue
+        found += [*read_of.document.findings, *_located(read_of.document, read_of.problems, ())]
+        if read_of.card is not None:
+            cards[file] = read_of.card
+    return replace(project, rate_cards=cards), found
 
 
 def load_pipeline(
@@ -187,6 +221,9 @@ def _kind_problem(kind: object) -> Problem:
         return Problem(
             (), "MISSING_KEY", f"the key 'kind' is missing; known kinds are: {known}", "add kind: bronze_to_silver"
         )
+    if kind == "rate_card":
+        message = "a rate card is no pipeline: it is checked with the dataops.yaml that names it"
+        return Problem(("kind",), "UNKNOWN_KIND", message, "check dataops.yaml, or the whole folder")
     hint = did_you_mean(str(kind), kinds()) or "see them with `dataops schema`"
     return Problem(("kind",), "UNKNOWN_KIND", f"unknown kind {kind!r}; known are: {known}", hint)
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -18,8 +18,13 @@ from dag_factories.paths import RealPaths
 from dag_factories.plans.model import Route as PlanRoute
 from dag_factories.references import expand_lake, typed_values
 from dag_factories.specs.arguments import AuthorModel, DagDefaults, TaskArguments
+from dag_factories.specs.dask import DaskTarget
 from dag_factories.specs.limits import Limits
 from dag_factories.specs.masks import Mask
+from dag_factories.specs.spark import SparkTarget
+
+if TYPE_CHECKING:
+    from airflow_dataops.core.dataproc_dask.budget import RateCard
 
 FILE_NAME = "dataops.yaml"
 TARGET_VARIABLE = "DATAOPS_TARGET"
@@ -36,6 +41,9 @@ class TargetConfig(AuthorModel):
         lake: Root of the lake: a folder (relative to ``dataops.yaml``) or a URI; may hold ``${env:…}``.
         resources: Limits of each job's process, where a pipeline says nothing.
         report_base_url: Where a browser finds the lake's pages (a console, a web server); links are made from it.
+        aws_conn_id: Of ``runner: local``: Airflow connection of type ``aws`` for a lake in S3; without it the environment says where S3 is.
+        dask: Clusters of a target with ``runner: dataproc_dask``.
+        spark: Drivers of a target with ``runner: spark_k8s`` or ``spark_standalone``.
     """
 
     engine: Literal["duckdb", "spark", "dask"] = "duckdb"
@@ -43,6 +51,9 @@ class TargetConfig(AuthorModel):
     lake: str = Field(default="./lake", min_length=1)
     resources: Limits = Limits()
     report_base_url: str | None = None
+    aws_conn_id: str | None = None
+    dask: DaskTarget | None = None
+    spark: SparkTarget | None = None
 
 
 class Defaults(TaskArguments):
@@ -97,6 +108,7 @@ class ProjectSpec(AuthorModel):
         masks: Tag -> mask of the columns that carry it.
         alerts: Route -> notifier and its arguments.
         paths: Further folders and URIs that sources and targets may lie in, besides this folder and the lake.
+        code: Folders with the functions of ``composer_dask`` pipelines, besides the folder of each pipeline and this one.
         limits: Limits of each YAML file.
     """
 
@@ -107,6 +119,7 @@ class ProjectSpec(AuthorModel):
     masks: dict[str, Mask] = {}
     alerts: dict[str, Route] = {}
     paths: list[str] = []
+    code: list[str] = []
     limits: ReadLimits = ReadLimits()
 
 
@@ -133,11 +146,13 @@ class Project:
         root: The folder of ``dataops.yaml``, absolute.
         spec: What the file says; all defaults where there is none.
         file: The file; None where there is none.
+        rate_cards: Path of a rate card, as a target names it -> its prices; those that could be read.
     """
 
     root: Path
     spec: ProjectSpec
     file: Path | None = None
+    rate_cards: Mapping[str, RateCard] = field(default_factory=dict)
 
     @cached_property
     def _root(self) -> str:
@@ -167,6 +182,10 @@ class Project:
         return set()
 
     @cached_property
+    def _targets(self) -> dict[str, Target]:
+        return {}
+
+    @cached_property
     def _paths(self) -> RealPaths:
         return RealPaths()
 
@@ -188,10 +207,12 @@ class Project:
             SpecError: There is no such target (``UNKNOWN_TARGET``).
         """
         chosen = name or (os.environ if environ is None else environ).get(TARGET_VARIABLE) or self.spec.default_target
-        config = self.spec.targets.get(chosen)
-        if config is None:
-            raise unknown_name("target", chosen, self.spec.targets, code="UNKNOWN_TARGET")
-        return Target(chosen, config, self.absolute(config.lake))
+        if chosen not in self._targets:
+            config = self.spec.targets.get(chosen)
+            if config is None:
+                raise unknown_name("target", chosen, self.spec.targets, code="UNKNOWN_TARGET")
+            self._targets[chosen] = Target(chosen, config, self.absolute(config.lake))
+        return self._targets[chosen]
 
     def absolute(self, path: str) -> str:
         """Return a path or URI in full: a relative one is meant from the project's folder; no slash at the end.
@@ -200,6 +221,8 @@ class Project:
         """
         if _URI.match(path) or path.startswith("${"):
             return path.rstrip("/")
+        if path.startswith("/") and "//" not in path and "/." not in path and not path.endswith("/"):
+            return path  # as it is already, which is far quicker to see
         return os.path.normpath(os.path.join(self._root, path))
 
     def table(self, path: str, target: Target) -> str:

@@ -19,8 +19,9 @@ from dag_factories.project import ReadLimits
 
 # Where one of these stands, the text may hold a tag, or an alias, which the fast parser drops or copies without a word.
 _SUSPICIOUS = re.compile(r"(?:^|[\s,\[{(:-])(?:[!&*]|<<\s*:)", re.MULTILINE)
-_MARKS = re.compile(r"[!&*]|<<")  # without one of these marks the text is not suspicious, and this is far quicker
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MARKS = ("!", "&", "*", "<<")  # without one of these the text is not suspicious, and this is far quicker
+_CONTROL = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+_NESTED = (dict, list)
 _PIECE = 64 * 1024
 _STANDARD_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
@@ -101,9 +102,10 @@ def parse(content: bytes, file: str, limits: ReadLimits | None = None) -> Docume
         at = _position(content[: error.start].decode("utf-8", "replace"))
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
         return _broken(file, "", at, ("NOT_UTF8", message, "save the file as UTF-8"))
-    if control := _CONTROL.search(text):
-        message = f"control character U+{ord(control[0]):04X} is not allowed in YAML"
-        return _broken(file, text, _position(text[: control.start()]), ("CONTROL_CHARACTER", message, "delete it"))
+    if len(content.translate(None, _CONTROL)) < len(content):
+        offset, control = next((index, ord(found)) for index, found in enumerate(text) if found.encode() in _CONTROL)
+        message = f"control character U+{control:04X} is not allowed in YAML"
+        return _broken(file, text, _position(text[:offset]), ("CONTROL_CHARACTER", message, "delete it"))
     return _Parsing(file, text, limits or ReadLimits()).document()
 
 
@@ -119,7 +121,7 @@ class _Parsing:
             data = loads(self.text)
         except (InvalidYamlError, ValueError, TypeError) as error:
             return self.broken(str(error))
-        if data is None:
+        if data is None or data == {}:
             self.add(
                 Position(1, 1), "EMPTY_FILE", "the file holds nothing", "start one with `dataops new bronze_to_silver`"
             )
@@ -224,22 +226,25 @@ def _position(before: str) -> Position:
 
 
 def _is_suspicious(text: str) -> bool:
-    return _MARKS.search(text) is not None and _SUSPICIOUS.search(text) is not None
+    return any(mark in text for mark in _MARKS) and _SUSPICIOUS.search(text) is not None
 
 
 def _within(data: Any, nodes: int, depth: int) -> bool:
     """Return whether the data has no more values and levels than allowed; ends as soon as it is clear."""
-    stack, count = [(data, 1)], 1
-    while stack:
-        value, level = stack.pop()
-        children = value
-        count += len(value)
-        if isinstance(value, dict):
-            count += len(value)  # a key counts as its value does
-            children = value.values()
-        if level + bool(value) > depth or count > nodes:
-            return False
-        stack += [(child, level + 1) for child in children if isinstance(child, dict | list)]
+    parents, count, level = [data], 1, 0
+    while parents:
+        level += 1
+        below: list[Any] = []
+        for parent in parents:
+            children = parent
+            count += len(parent)
+            if isinstance(parent, dict):
+                count += len(parent)  # a key counts as its value does
+                children = parent.values()
+            if count > nodes or level + bool(parent) > depth:
+                return False
+            below += [child for child in children if isinstance(child, _NESTED)]
+        parents = below
     return True
 
 

@@ -21,6 +21,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "output": frozenset({"task", "key"}),
     "secret": frozenset({"secret"}),
     "file": frozenset({"path"}),
+    "folder": frozenset({"path"}),
 }
 # What Jinja would not give back as it is: its marks, a brace that a reference may follow, line ends that it rewrites or drops.
 _JINJA = re.compile(r"\{[{%#]|\{(?=\r|\n?\Z)|\r\n?|\n\Z")
@@ -39,6 +40,8 @@ class Resolver(Protocol):
     def secret(self, secret: str) -> Any: ...
 
     def file(self, path: str) -> Any: ...
+
+    def folder(self, path: str) -> Any: ...
 
 
 def resolve(value: Any, by: Resolver) -> Any:
@@ -107,6 +110,9 @@ class JinjaResolver:
         """Return the file's full path: the worker reads it, so a change needs no new parse."""
         return self.literal(os.path.join(self._root, path))
 
+    def folder(self, path: str) -> str:
+        return self.literal(os.path.normpath(os.path.join(self._root, path)))
+
 
 class Unrendered(JinjaResolver):
     """The same for a field that Airflow does not render: texts stand as they are, and only names and paths can be said.
@@ -169,6 +175,9 @@ class ValueResolver:
             SpecError: It is no JSON (``FILE_NOT_JSON``).
         """
         return read_json(self._root / path, path)
+
+    def folder(self, path: str) -> str:
+        return os.path.normpath(os.path.join(self._root, path))
 
     def _value(self, ref: Ref) -> str:
         if ref.kind != "run":

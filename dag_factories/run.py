@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.errors import DataOpsError, SpecError
 from airflow_dataops.core.refine.spec import RunResult
 from airflow_dataops.core.run import RunContext, run_key
 from airflow_dataops.core.tables import JobResult, JobSpec, Resources
@@ -49,6 +49,13 @@ class RunOutcome:
         return next((step for step in reversed(self.steps) if isinstance(step, RunResult)), None)
 
     @property
+    def verdict(self) -> str:
+        """The result's; of a pipeline that makes none, whether its tasks passed."""
+        if self.result is not None:
+            return self.result.verdict
+        return "failed" if self.failed or any(step.job == "report" for step in self.steps) else "passed"
+
+    @property
     def failed(self) -> bool:
         """Whether a task other than the report failed: the same runs are failed in Airflow."""
         return bool(self.skipped) or any(not _passed(step) for step in self.steps if step.job != "report")
@@ -80,11 +87,17 @@ def run_pipeline(
 
     Raises:
         PipelineError: The file cannot be used; nothing has been run.
-        SpecError: The target does not exist or cannot run it here, or ``dates`` is no date.
+        SpecError: The target does not exist, cannot run it (``RUNS_IN_AIRFLOW``: not here), or its lake's connection is not known here; or
+            ``dates`` is no date.
     """
+    from airflow_dataops.jobs.secrets import lookup
+    from dag_factories.lake_access import enter
+
     pipeline = load_pipeline(file, target=target)
     spec, project, chosen = pipeline.require()
     plan = plan_of(spec, project, chosen, pipeline.relative)
+    require_here(plan)
+    enter(chosen.config, lookup)
     contexts = run_contexts(plan, dates, now) if runs is None else runs
     return _runs(plan, project.root, contexts, resources or Resources(), progress, on_step)
 
@@ -102,6 +115,21 @@ def _runs(
         if number == 0:
             one.say_limits()
         yield one.run()
+
+
+def require_here(plan: Plan) -> None:
+    """Raise where a plan has tasks that are no jobs: they are for an Airflow that runs all the time.
+
+    Raises:
+        SpecError: It has (``RUNS_IN_AIRFLOW``).
+    """
+    apart = [task.id for task in plan.tasks if task.job is None]
+    if apart:
+        raise SpecError(
+            f"target {plan.target!r} works where only Airflow starts it, so it does not run here: {', '.join(apart)}",
+            hint="run it on a target with runner: local (`--target local`), or trigger the DAG in your Airflow",
+            code="RUNS_IN_AIRFLOW",
+        )
 
 
 def limits_line(resources: Resources) -> str:
@@ -219,13 +247,14 @@ class _Run:
     def _execute(self, task: TaskPlan) -> JobResult:
         from airflow_dataops.jobs.process import as_error
 
-        if task.job is None:
-            raise ValueError(f"task {task.id!r} runs no job, so it runs in Airflow only")
+        job = task.job
+        if job is None:
+            raise ValueError(f"task {task.id!r} runs no job")  # require_here has refused such a plan
         try:
-            return self._job(task, task.job)
+            return self._job(task, job)
         except Exception as raised:  # noqa: BLE001  # before the job starts; whatever it is, the teardown has to run
             error = as_error(raised).to_dict()
-            return JobResult(job=task.job.stem, task=task.id, run=self.context, status="failed", error=error)
+            return JobResult(job=job.stem, task=task.id, run=self.context, status="failed", error=error)
 
     def _job(self, task: TaskPlan, job: JobPlan) -> JobResult:
         from airflow_dataops.jobs.process import execute
@@ -235,7 +264,17 @@ class _Run:
         outputs = {name: result.model_dump(mode="json") for name, result in self.results.items()}
         fields = self._limited(resolve(job.spec, ValueResolver(self.root, self.context, lookup, outputs)))
         spec = _spec_type(module.run).model_validate({**fields, "run": self.context, "task": task.id})
+        if getattr(module, "OWN_PROCESS", False):
+            return self._in_own_process(spec)
         return execute(spec, module.run, from_environment(spec), self.progress)
+
+    def _in_own_process(self, spec: JobSpec) -> JobResult:
+        """Run a job that calls the user's code as Airflow would: in a child, which leaves the job's records itself."""
+        from airflow_dataops.clients.job_process import run_job
+        from airflow_dataops.jobs.secrets import from_environment
+
+        document = run_job(spec.job, spec, from_environment(spec), on_line=lambda _level, text: self._say(text))
+        return read_step(document)
 
     def _succeeded(self, task_id: str) -> bool:
         return task_id in self.results and _passed(self.results[task_id])

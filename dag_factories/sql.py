@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from airflow_dataops.core.errors import InputError
+from airflow_dataops.core.errors import InputError, SpecError
 from dag_factories.check.columns import source_columns
 from dag_factories.check.context import Context
 from dag_factories.check.tables import staged_columns
@@ -31,8 +31,10 @@ def sql_of(
 
     Raises:
         InputError: The columns of the source are not known, since no file of it is here (``SOURCE_MISSING``).
-        SpecError: A reference has no value here.
+        SpecError: A reference has no value here, or the kind runs no SQL (``NO_SQL``).
     """
+    if "clean" not in context.model.model_fields:
+        raise SpecError(f"{plan.kind} runs functions, and no SQL", hint="leave --sql out", code="NO_SQL")
     from airflow_dataops.jobs.secrets import lookup
     from dag_factories.run import run_contexts
 

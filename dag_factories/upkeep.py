@@ -13,6 +13,7 @@ from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec
 from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.tables import Slice, TargetSpec
 from dag_factories.discover import find_pipelines
+from dag_factories.lake_access import enter
 from dag_factories.pipeline import LoadedProject, load_pipeline, load_project
 from dag_factories.resolve import replace_references
 
@@ -48,7 +49,7 @@ def kept(paths: Iterable[Path], *, target: str | None = None, lookup: Callable[[
 
     Raises:
         PipelineError: A file cannot be used.
-        SpecError: There is no such target, or a reference has no value here.
+        SpecError: There is no such target, a reference has no value here, or the lakes have different connections (``S3_CONNECTIONS``).
     """
     files = [file for path in paths for file in (find_pipelines(path) if path.is_dir() else [path])]
     projects: dict[Path, LoadedProject] = {}
@@ -127,6 +128,7 @@ def _kept(file: Path, loaded: LoadedProject, target: str | None, lookup: Callabl
 
     spec, project, chosen = load_pipeline(file, target=target, project=loaded).require()
     table: TargetSpec | None = getattr(spec, "target", None)
+    enter(chosen.config, lookup)
     lake = project.absolute(expanded(chosen.lake))
     if table is None:
         return Kept(spec.name, file, lake)

@@ -24,15 +24,17 @@ author = "the airflow-dataops contributors"
 project_copyright = "the airflow-dataops contributors; Apache-2.0"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.mermaid"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+myst_fence_as_directive = ["mermaid"]  # so that GitHub draws them, too
 suppress_warnings = [
-    "myst.xref_missing"
-]  # links to files outside of docs/; tests/house follows every relative link itself
+    "myst.xref_missing",  # links to files outside of docs/; tests/house follows every relative link itself
+    "ref.python",  # areas have types of one short name (Policy), and annotations that only type checkers import give no more of it
+]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

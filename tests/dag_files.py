@@ -16,3 +16,11 @@ def dag_bag(path: Path) -> Any:
 
         return DagBag(str(path), safe_mode=True, include_examples=False)
     return DagBag(str(path), safe_mode=True)
+
+
+def dag_of(folder: Path, name: str) -> Any:
+    from dag_factories import load_dag
+
+    stub = folder / f"{name}.py"
+    stub.write_text(f'"""The airflow dag of {name}.yaml."""\n')
+    return load_dag(str(stub))

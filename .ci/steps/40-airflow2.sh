@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The same tests on the oldest supported Airflow.
+# What touches Airflow, on the oldest supported one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 make test-airflow2

@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delta tables through delta-rs: which files a version has, and one commit that adds and removes files."""
+"""Delta tables through delta-rs, on disks and in buckets: which files a version has, and one commit that adds and removes files."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
-from airflow_dataops.clients.delta_log import make_durable
+from airflow_dataops.clients import delta_actions as actions
+from airflow_dataops.clients.delta_log import log_names
+from airflow_dataops.clients.delta_place import Place, place_of
 from airflow_dataops.clients.storage_error import error_number, storage_error
-from airflow_dataops.core.errors import DataOpsError, InputError, PublishError, StorageError, TransientError
+from airflow_dataops.core.errors import DataOpsError, InputError, StorageError, TransientError
 from airflow_dataops.core.refine.publish import TableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable, Schema
-    from deltalake.transaction import AddAction, CommitProperties, RemoveAction
+    from deltalake import DeltaTable
 
 _LOG_ENTRY = re.compile(r"\d{20}\.(json|checkpoint\..*)|_last_checkpoint")
 
@@ -56,7 +54,8 @@ class DeltaSnapshot:
 
     Attributes:
         table: delta-rs' own table, loaded at this version.
-        path: Folder of the table.
+        path: Folder of the table, or its address in a bucket.
+        place: Where delta-rs has loaded it.
         version: Version.
         files: Its files, sorted by path.
         partition_by: Partition columns.
@@ -65,6 +64,7 @@ class DeltaSnapshot:
 
     table: DeltaTable
     path: str
+    place: Place
     version: int
     files: tuple[DeltaFile, ...]
     partition_by: tuple[str, ...]
@@ -73,11 +73,7 @@ class DeltaSnapshot:
 
 def exists(path: str) -> bool:
     """True where a Delta table lies at ``path``: a folder whose log has an entry, or a checkpoint."""
-    try:
-        with os.scandir(f"{path}/_delta_log") as entries:
-            return any(_LOG_ENTRY.fullmatch(entry.name) for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return any(_LOG_ENTRY.fullmatch(name) for name in log_names(path))
 
 
 def snapshot(path: str) -> DeltaSnapshot:
@@ -88,19 +84,20 @@ def snapshot(path: str) -> DeltaSnapshot:
     """
     import pyarrow as pa
 
+    place = place_of(path)
     with _readable(path):
-        table = _load(path)
-        actions = pa.table(table.get_add_actions(flatten=False))
+        table = _load(path, place)
+        added = pa.table(table.get_add_actions(flatten=False))
         partition_by = tuple(table.metadata().partition_columns)
         schema = pa.schema(cast(Any, table.schema().to_arrow()))
-    files = _files(actions, partition_by)
+    files = _files(added, partition_by)
     if any("://" in file.path for file in files):
         raise InputError(
             f"Delta table {path!r} is a shallow clone: its files lie in another table",
             code="DELTA_FEATURE",
             hint="clone it deeply",
         )
-    return DeltaSnapshot(table, path, table.version(), files, partition_by, schema)
+    return DeltaSnapshot(table, path, place, table.version(), files, partition_by, schema)
 
 
 def columns(path: str) -> dict[str, str]:
@@ -114,8 +111,9 @@ def columns(path: str) -> dict[str, str]:
 
     from airflow_dataops.clients import arrow
 
+    place = place_of(path)
     with _readable(path):
-        return arrow.columns_of(pa.schema(cast(Any, _load(path).schema().to_arrow())))
+        return arrow.columns_of(pa.schema(cast(Any, _load(path, place).schema().to_arrow())))
 
 
 def create(
@@ -131,7 +129,7 @@ def create(
     """Create a table that holds ``adds``, in one commit.
 
     Args:
-        path: Folder of the table; the files are in it already.
+        path: Folder or address of the table; the files are in it already.
         schema: Arrow schema, partition columns included.
         adds: Files, under their paths in the table.
         partition_by: Partition columns.
@@ -142,23 +140,25 @@ def create(
     Raises:
         CommitConflict: Somebody else created it in the meantime.
         PublishError: A column's type does not exist in Delta (``DELTA_TYPE``).
+        StorageError: The store did not answer; it is created or it is not.
     """
     from deltalake.exceptions import DeltaError
     from deltalake.transaction import create_table_with_add_actions
 
+    place = place_of(path)
     try:
         create_table_with_add_actions(
-            path,
-            _delta_schema(schema),
-            [_add(file, _statistics(file, schema, window), True) for file in adds],
+            place.folder,
+            actions.delta_schema(schema),
+            [actions.joins(file, schema, window) for file in adds],
             partition_by=list(partition_by),
-            commit_properties=_properties(application, token),
+            commit_properties=actions.properties(application, token),
         )
     except DeltaError as error:
         raise CommitConflict(f"Delta table {path} was not created: {error}") from error
     except OSError as error:
         raise _refused("writing the log of", path, error) from error
-    make_durable(path, 0)
+    _land(place, path, 0)
 
 
 def commit(
@@ -184,20 +184,20 @@ def commit(
 
     Raises:
         CommitConflict: The table has changed since; look again and decide anew.
+        StorageError: The store did not answer; the commit is in the log or it is not.
     """
     from deltalake.exceptions import CommitFailedError, DeltaError
 
+    known = {file.path: file for file in state.files}
+    changes = [actions.joins(file, state.schema, window, data_change=data_change) for file in adds]
+    gone = [actions.leaves(path, known[path].size, known[path].partition, data_change=data_change) for path in removes]
     try:
         state.table.create_write_transaction(
-            [
-                *(_add(file, _statistics(file, state.schema, window), data_change) for file in adds),
-                *_gone(state, removes, data_change),
-            ],
+            [*changes, *gone],
             mode="append",
             schema=state.table.schema(),
             partition_by=list(state.partition_by),
-            # Without a retry of its own: whatever came in between may concern the rows that this commit replaces.
-            commit_properties=_properties(application, token),
+            commit_properties=actions.properties(application, token),
         )
     except CommitFailedError as error:
         raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
@@ -205,25 +205,8 @@ def commit(
         raise StorageError(f"the commit to Delta table {state.path} failed: {error}") from error
     except OSError as error:
         raise _refused("writing the log of", state.path, error) from error
-    make_durable(state.path, state.version + 1)
+    _land(state.place, state.path, state.version + 1)
     return state.version + 1
-
-
-def _gone(state: DeltaSnapshot, removes: Iterable[str], data_change: bool) -> list[RemoveAction]:
-    from deltalake.transaction import RemoveAction
-
-    now = int(time.time() * 1000)
-    known = {file.path: file for file in state.files}
-    return [
-        RemoveAction(
-            path=path,
-            data_change=data_change,
-            deletion_timestamp=now,
-            size=known[path].size,
-            partition_values=known[path].partition,
-        )
-        for path in removes
-    ]
 
 
 def committed_token(state: DeltaSnapshot, application: str) -> int | None:
@@ -242,58 +225,19 @@ def add_columns(state: DeltaSnapshot, fields: Iterable[Any]) -> None:
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
-    wanted = _delta_schema(pa.schema(list(fields)))
+    wanted = actions.delta_schema(pa.schema(list(fields)))
     try:
         state.table.alter.add_columns(wanted.fields)
     except DeltaError as error:
         raise CommitConflict(f"Delta table {state.path} changed at the same time: {error}") from error
     except OSError as error:
         raise _refused("writing the log of", state.path, error) from error
+    _land(state.place, state.path, state.version + 1)
 
 
-def _add(file: TableFile, statistics: dict[str, Any], data_change: bool) -> AddAction:
-    from deltalake.transaction import AddAction
-
-    return AddAction(
-        path=file.path,
-        size=file.bytes,
-        partition_values=file.partition,
-        modification_time=int(time.time() * 1000),
-        data_change=data_change,
-        stats=json.dumps(statistics),
-    )
-
-
-def _statistics(file: TableFile, schema: Any, window: str | None) -> dict[str, Any]:
-    """Return what the log says of a file's content: its rows and, for the window column, the bounds by which readers skip files."""
-    known: dict[str, Any] = {"numRecords": file.rows}
-    moments = file.moments
-    if window is None or moments is None or moments.low is None or moments.high is None or window in file.partition:
-        return known
-    kind = str(schema.field(window).type)
-    if not kind.startswith(("timestamp", "date")):
-        return known
-    # The log holds milliseconds: a bound is moved outwards, never inwards.
-    high = moments.high + timedelta(microseconds=-moments.high.microsecond % 1000)
-    spell = _spell_date if kind.startswith("date") else _spell_zoned if "tz=" in kind else _spell_naive
-    return {
-        **known,
-        "minValues": {window: spell(moments.low)},
-        "maxValues": {window: spell(high)},
-        "nullCount": {window: moments.unknown},
-    }
-
-
-def _spell_date(moment: datetime) -> str:
-    return moment.date().isoformat()
-
-
-def _spell_naive(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
-
-
-def _spell_zoned(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+def _land(place: Place, path: str, version: int) -> None:
+    if not place.land(version):
+        raise CommitConflict(f"Delta table {path} changed at the same time: version {version} is another writer's")
 
 
 def _refused(what: str, path: str, error: OSError) -> DataOpsError:
@@ -301,11 +245,13 @@ def _refused(what: str, path: str, error: OSError) -> DataOpsError:
     return storage_error(f"{what} Delta table {path}", error.errno or error_number(str(error)), path=path)
 
 
-def _load(path: str) -> DeltaTable:
+def _load(path: str, place: Place) -> DeltaTable:
     from deltalake import DeltaTable
 
-    table = DeltaTable(path)
-    _refuse_deletion_vectors(table, path)
+    table = DeltaTable(place.folder)
+    if "deletionVectors" in (table.protocol().reader_features or []):
+        place.fetch_vectors()
+        _refuse_deletion_vectors(table, path)
     return table
 
 
@@ -323,25 +269,6 @@ def _readable(path: str) -> Iterator[None]:
         ) from error
 
 
-def _delta_schema(schema: Any) -> Schema:
-    from deltalake import Schema
-
-    try:
-        return Schema.from_arrow(schema)
-    except Exception as error:  # delta-rs raises nothing narrower here
-        raise PublishError(
-            f"a column has a type that Delta does not know: {str(error).splitlines()[0]}",
-            hint="cast it in clean.cast (a time or an interval to string, for example)",
-            code="DELTA_TYPE",
-        ) from error
-
-
-def _properties(application: str, token: int) -> CommitProperties:
-    from deltalake.transaction import CommitProperties, Transaction
-
-    return CommitProperties(max_commit_retries=0, app_transactions=[Transaction(application, token)])
-
-
 def vacuum(path: str, *, days: int, dry_run: bool) -> list[str]:
     """Delete files that no version of the last ``days`` days needs; returns them.
 
@@ -351,9 +278,14 @@ def vacuum(path: str, *, days: int, dry_run: bool) -> list[str]:
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    try:
+    place = place_of(path)
+
+    def delete(only_find: bool) -> list[str]:
         # Full: also what lies in the folder and was never committed.
-        return list(DeltaTable(path).vacuum(retention_hours=24 * days, dry_run=dry_run, full=True))
+        return list(DeltaTable(place.folder).vacuum(retention_hours=24 * days, dry_run=only_find, full=True))
+
+    try:
+        return place.vacuum(delete, dry_run=dry_run)
     except DeltaError as error:
         raise StorageError(f"vacuum of Delta table {path} failed: {error}") from error
     except OSError as error:
@@ -388,8 +320,6 @@ def _files(actions: pa.Table, partition_by: tuple[str, ...]) -> tuple[DeltaFile,
 def _refuse_deletion_vectors(table: DeltaTable, path: str) -> None:
     import pyarrow as pa
 
-    if "deletionVectors" not in (table.protocol().reader_features or []):
-        return
     if pa.RecordBatchReader.from_stream(table.deletion_vectors()).read_all().num_rows:
         raise InputError(
             f"Delta table {path!r} has deletion vectors, and rows that they delete would come back",

@@ -5,20 +5,33 @@ from __future__ import annotations
 
 import os
 
-from airflow_dataops.clients.storage import sync_all
+from airflow_dataops.clients.storage import storage_for, sync_all
 from airflow_dataops.clients.storage_error import storage_error
+
+
+def log_names(table: str) -> list[str]:
+    """Return the names in a table's log; none where there is no table."""
+    folder = f"{table}/_delta_log"
+    if "://" in table:
+        return storage_for(folder).names(folder)
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def make_durable(table: str, version: int | None = None) -> None:
     """Make a commit survive a power cut: what was staged is deleted next, and the log entry must not be younger than that.
 
     Args:
-        table: Folder of the table.
+        table: Folder of the table; a bucket is durable by itself.
         version: The version that was committed; without it, all that the log holds.
 
     Raises:
         StorageError: The disk did not take it.
     """
+    if "://" in table:
+        return
     folder = f"{table}/_delta_log"
     try:
         names = os.listdir(folder) if version is None else [f"{version:020d}.json"]

@@ -83,6 +83,10 @@ class Storage(Protocol):
         """
         ...
 
+    def take_all(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Do :meth:`copy_all` for files of this machine, given first, as they come from a process here."""
+        ...
+
     def find(self, folder: str) -> list[FileInfo]:
         """Return all files below a folder, sorted by path; none where it does not exist. Files in the making are left out."""
         ...
@@ -183,6 +187,10 @@ class LocalStorage:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
 
+    def take_all(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """See :class:`Storage`."""
+        self.copy_all(pairs)
+
     @_guarded
     def _link(self, target: str, source: str) -> str:
         temporary = _temporary(target)
@@ -280,11 +288,19 @@ def storage_for(uri: str) -> Storage:
     Raises:
         SpecError: The scheme is not supported (``STORAGE_UNKNOWN``), or a local path is not absolute (``PATH_NOT_ABSOLUTE``).
     """
+    if uri.startswith("gs://"):
+        from airflow_dataops.clients.storage_gcs import gcs_storage
+
+        return gcs_storage()
+    if uri.startswith(("s3://", "s3a://")):
+        from airflow_dataops.clients.storage_s3 import s3_storage
+
+        return s3_storage()
     if "://" in uri:
         scheme = uri.split("://", 1)[0]
         raise SpecError(
-            f"{uri!r}: storage {scheme}:// is not supported; the embedded engine works on local folders",
-            hint="use an absolute path, such as /data/lake (a mounted volume counts as local)",
+            f"{uri!r}: storage {scheme}:// is not supported; known are local folders, gs:// and s3://",
+            hint="use an absolute path, such as /data/lake (a mounted volume counts as local), gs://bucket/lake or s3://bucket/lake",
             code="STORAGE_UNKNOWN",
         )
     if not uri.startswith("/"):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+_AREAS = {"dq_gate": "dataops.dq", "refine": "dataops.refine", "dask_job": "dataops.dask_job"}
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -26,13 +28,15 @@ class Metric:
 
 
 def metrics_of(result: Mapping[str, Any]) -> list[Metric]:
-    """Return the metrics of a result document: ``dataops.dq.*`` of a gate, ``dataops.refine.*`` of refine, publish and report.
+    """Return the metrics of a result document.
+
+    ``dataops.dq.*`` of a gate, ``dataops.dask_job.*`` of a function on Dask, ``dataops.refine.*`` of refine, publish and report.
 
     Args:
         result: A dumped :class:`~airflow_dataops.core.tables.JobResult`.
     """
     job = str(result["job"])
-    area = "dataops.dq" if job == "dq_gate" else "dataops.refine" if job == "refine" else f"dataops.refine.{job}"
+    area = _AREAS.get(job, f"dataops.refine.{job}")
     tags = {"pipeline": str(result["run"]["pipeline"]), "task": str(result["task"])}
     found = [Metric("gauge", f"{area}.{name}", value, tags) for name, value in _numbers(job, result).items()]
     if "verdict" in result:
@@ -53,6 +57,8 @@ def _numbers(job: str, result: Mapping[str, Any]) -> dict[str, float]:
         }
     if job == "report":
         return {}
+    if job == "dask_job":
+        return {"workers": result["workers"]}
     numbers = {"rows_read": rows.get("read", 0), "rows_quarantined": rows.get("quarantined", 0)}
     if job == "dq_gate":
         failed = [rule for rule in result["rules"] if not rule["passed"]]

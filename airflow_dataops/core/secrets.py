@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,12 @@ from airflow_dataops.core.errors import SpecError, did_you_mean
 CONNECTION_FIELDS = ("host", "login", "password", "port", "schema", "extra", "uri")
 _NAME = re.compile(r"^(env|var):(?P<name>[A-Za-z_][\w.-]*)$|^conn:(?P<conn>[\w-]+)(?:\.(?P<field>[\w.-]+))?$")
 _SHORTEST_HIDDEN = 4
+# The last words of a name; `key` alone is what rows are told apart by.
+_SECRET_WORDS = re.compile(
+    r"(^|_)(password|passwd|passphrase|pwd|secret|token|credentials?|api_?key|(access|secret|private|signing)_key)$"
+)
+_WITH_PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@]+@", re.IGNORECASE)
+_OF_SECRET_MANAGER = re.compile(r"projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?")
 # The piece of a query that DuckDB puts under its error; it begins and ends anywhere, in the middle of a secret too.
 _EXCERPT = re.compile(r"^(\s*LINE \d+:).*$", re.MULTILINE)
 
@@ -76,6 +83,16 @@ def _walk(node: Any) -> Iterable[str]:
             yield from _walk(value)
 
 
+def variable_of(name: str) -> str:
+    """Return the environment variable that brings a secret's value to a driver: of ``conn:salts.password`` ``DATAOPS_SECRET_CONN_…``.
+
+    Args:
+        name: The reference; two that differ in case or signs only have different variables.
+    """
+    words = re.sub(r"\W", "_", name, flags=re.ASCII).upper()
+    return f"DATAOPS_SECRET_{words}_{zlib.crc32(name.encode()):08X}"
+
+
 def field_of(fields: Mapping[str, Any], field: str) -> str | None:
     """Return one field of a connection as text; ``extra.<key>`` looks into the extra; None where it is not set."""
     head, _, key = field.partition(".")
@@ -133,4 +150,33 @@ def hide_in(document: Any, values: Iterable[str]) -> Any:
     return document
 
 
-__all__ = ["CONNECTION_FIELDS", "SecretName", "field_of", "hide", "hide_in", "missing", "parse", "references"]
+def names_a_secret(name: str) -> bool:
+    """Tell whether something of this name is a secret: ``db_password``, ``apiKey``, ``access-key``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
+    return bool(_SECRET_WORDS.search(words))
+
+
+def is_name_in_secret_manager(text: str) -> bool:
+    """Tell whether a text names a secret of Google's Secret Manager: ``projects/P/secrets/NAME``, with a version or without."""
+    return bool(_OF_SECRET_MANAGER.fullmatch(text))
+
+
+def has_a_password(text: str) -> bool:
+    """Tell whether a text is an address with a password in it: ``postgresql://user:password@host/db``."""
+    return bool(_WITH_PASSWORD.match(text))
+
+
+__all__ = [
+    "CONNECTION_FIELDS",
+    "SecretName",
+    "field_of",
+    "has_a_password",
+    "hide",
+    "hide_in",
+    "is_name_in_secret_manager",
+    "missing",
+    "names_a_secret",
+    "parse",
+    "references",
+    "variable_of",
+]

@@ -12,6 +12,7 @@ from airflow_dataops.core.run import RunContext
 
 SourceFormat = Literal["parquet", "delta", "csv", "jsonl", "text"]
 TableFormat = Literal["parquet", "delta"]
+EngineName = Literal["duckdb", "dask", "spark"]
 
 # Columns that a scan adds to every row, so that a bad row can be found again in its source.
 SOURCE_FILE = "_dataops_source_file"
@@ -180,7 +181,7 @@ class JobSpec(Model):
     task: str
     lake: str
     run: RunContext
-    engine: Literal["duckdb"] = "duckdb"
+    engine: EngineName = "duckdb"
     resources: Resources = Resources()
 
 

@@ -93,11 +93,13 @@ class Engine(Protocol):
     ) -> list[StagedFile]:
         """Write a query as final Parquet files ``<folder>/<k=v>/…/<stem>-<n>.parquet``.
 
+        An engine may put a folder of its own, without ``=``, before those of the partitions, and name the files in it as it likes.
+
         Args:
             query: What to write.
             folder: Folder that holds nothing yet.
             partition_by: Hive partition columns, outermost first; they are not written into the files.
-            stem: Start of every file name, made from the run key.
+            stem: Of this try alone, and made from the run key; every file's name begins with it, or its folder's is made of it.
             window: Column whose lowest and highest value is recorded for each file; None for none.
         """
         ...

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from airflow_dataops.clients.storage import FileInfo, Storage
+from airflow_dataops.clients.storage import FileInfo, Storage, storage_for
 from airflow_dataops.core.errors import InputError
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW, SourceSpec
@@ -42,15 +43,40 @@ class Decoded(Model):
 
 
 @dataclass(frozen=True)
-class _Part:
+class DecodedFile:
+    """One source file as Parquet.
+
+    Attributes:
+        path: The Parquet file.
+        columns: Its columns.
+        rows: Lines that decoded.
+        rejected: Lines that did not.
+    """
+
     path: str
     columns: tuple[str, ...]
     rows: int
     rejected: int
 
 
-def decode(session: Session, storage: Storage, source: SourceSpec, files: list[FileInfo], folder: str) -> Decoded:
+def decode(
+    session: Session,
+    storage: Storage,
+    source: SourceSpec,
+    files: list[FileInfo],
+    folder: str,
+    *,
+    all_of: Callable[[Sequence[tuple[str, str]]], list[DecodedFile]] | None = None,
+) -> Decoded:
     """Decode the files of a source into ``folder``, or take what an earlier step of the run decoded there.
+
+    Args:
+        session: Connection.
+        storage: Where source and folder lie.
+        source: The source.
+        files: Its files.
+        folder: Where the Parquet files go.
+        all_of: Decodes pairs of a file and its Parquet file, as :func:`decode_file` does one; here, one after the other, when omitted.
 
     Raises:
         InputError: A file is unreadable, no line of the source decodes (``SOURCE_UNREADABLE``), or the source changed while it was
@@ -61,11 +87,11 @@ def decode(session: Session, storage: Storage, source: SourceSpec, files: list[F
     if known and (known.fingerprint, known.declared) == (now, declared):
         return known
     storage.delete_tree(folder)
-    parts = [
-        _decode_file(session, storage, source, info.path, f"{folder}/{number:05d}.parquet")
-        for number, info in enumerate(files)
-    ]
-    if fingerprint(source_files(storage, source.path)) != now:
+    pairs = [(info.path, f"{folder}/{number:05d}.parquet") for number, info in enumerate(files)]
+    here = all_of or (lambda each: [decode_file(session, storage, source, path, target) for path, target in each])
+    parts = here(pairs)
+    lies = storage if _scheme(source.path) == _scheme(folder) else storage_for(source.path)
+    if fingerprint(source_files(lies, source.path)) != now:
         raise InputError(
             f"source {source.path!r} changed while it was read",
             hint="run it again once the delivery is complete",
@@ -85,15 +111,16 @@ def decode(session: Session, storage: Storage, source: SourceSpec, files: list[F
     return done
 
 
-def _decode_file(session: Session, storage: Storage, source: SourceSpec, path: str, target: str) -> _Part:
+def decode_file(session: Session, storage: Storage, source: SourceSpec, path: str, target: str) -> DecodedFile:
     """Write one source file as one Parquet file: columns, where each row was, and line and reason of those that failed."""
     from airflow_dataops.engines.duckdb_parquet import write_parquet
 
     folders = partitions_below(root_of(source.path), path)
-    plan = formats.plan(session, storage, source, path, folders=folders)
+    lies = storage if _scheme(path) == _scheme(target) else storage_for(path)
+    plan = formats.plan(session, lies, source, path, folders=folders)
     folders = {name: value for name, value in folders.items() if name not in plan.columns}
     names = [*plan.columns, *folders]
-    with formats.registered(session, storage, source, path) as lines:
+    with formats.registered(session, lies, source, path) as lines:
         good = [f"{ident(name)} IS NOT NULL AND {ident('=' + name)} IS NULL" for name in names if name in source.types]
         broken = " ".join(
             f"WHEN {failed} THEN {text(f'column {name}: ')} || {ident(name)} || {text(f' is not {_type(source, name)}')}"
@@ -116,7 +143,11 @@ def _decode_file(session: Session, storage: Storage, source: SourceSpec, path: s
     rows, rejected = session.run(
         f"SELECT count(*) - count({REASON}), count({REASON}) FROM read_parquet({text(target)})"
     )[0]
-    return _Part(target, tuple(names), rows, rejected)
+    return DecodedFile(target, tuple(names), rows, rejected)
+
+
+def _scheme(path: str) -> str:
+    return path.partition("://")[0] if "://" in path else ""
 
 
 def _value(source: SourceSpec, name: str) -> str:

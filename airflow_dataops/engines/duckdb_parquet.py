@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from airflow_dataops.clients.storage import TEMPORARY, Storage, sync
 from airflow_dataops.core.errors import InputError, SpecError
 from airflow_dataops.core.sql.types import from_engine
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW
+from airflow_dataops.engines.duckdb_scan import Scan
 from airflow_dataops.engines.duckdb_session import Session, ident, pairs, sql_type, text, texts
 from airflow_dataops.engines.files import unreadable
 
@@ -28,8 +30,8 @@ def scan(
     keep: bool = False,
     root: str = "",
     types: dict[str, str] | None = None,
-) -> tuple[str, dict[str, str]]:
-    """Return a query over Parquet files and its columns.
+) -> tuple[Scan, dict[str, str]]:
+    """Return the scan of Parquet files and its columns.
 
     Args:
         session: Connection.
@@ -40,31 +42,41 @@ def scan(
         types: Hive column -> canonical type; DuckDB guesses the others from the values.
 
     Returns:
-        The query, with the two source columns at the end; and column -> canonical type without them.
+        The scan, with the two source columns at the end; and column -> canonical type without them.
 
     Raises:
         InputError: A file is no Parquet file (``SOURCE_UNREADABLE``), or files disagree (``SOURCE_SCHEMA``).
     """
-    shapes = _shapes(session, files)
-    own = _agreed(session, shapes)
+    found_shapes = shapes(session, files)
+    own = _agreed(session, found_shapes)
     mine = [name for name in (SOURCE_FILE, SOURCE_ROW) if name in own]
     taken = [*([] if keep else mine), *(name for name in own if name.lower() == _ROW)]
     if taken:
         raise _reserved(files[0], taken[0])
-    options = [f"union_by_name = {str(len(shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}", NAN]
+    options = [f"union_by_name = {str(len(found_shapes) > 1).lower()}", f"hive_partitioning = {str(hive).lower()}", NAN]
     if not mine:
         options += [f"filename = {text(SOURCE_FILE)}", "file_row_number = true"]
+    given = []
     if types:
         _known_partitions(files[0], list(types))
-        options.append(f"hive_types = {pairs({name: sql_type(kind) for name, kind in types.items()})}")
-    relation = f"read_parquet({texts(list(files))}, {', '.join(options)})"
-    found = session.types(f"SELECT * FROM {relation}")
+        given = [f"hive_types = {pairs({name: sql_type(kind) for name, kind in types.items()})}"]
+    found = session.types(f"SELECT * FROM read_parquet({texts(list(files))}, {', '.join([*options, *given])})")
     above = [name for name in partition_names(f"{root}/") if name not in own]
     data = {name: kind for name, kind in found.items() if name not in (_ROW, SOURCE_FILE, SOURCE_ROW, *above)}
     columns = {name: from_engine(kind, "duckdb") for name, kind in data.items()}
     items = [_as_canonical(name, kind, columns[name]) for name, kind in data.items()]
     row = SOURCE_ROW if mine else f"{_ROW} AS {SOURCE_ROW}"
-    return f"SELECT {', '.join([*items, SOURCE_FILE, row])} FROM {relation}", columns
+    # Every hive column is told its type, also where the whole has had to guess: a part of the files must not guess anew.
+    hive_types = {name: found[name] for name in partition_names(files[0]) if name in found} if hive else {}
+    made = Scan(
+        files=tuple(files),
+        shapes=tuple(found_shapes),
+        items=", ".join([*items, SOURCE_FILE, row]),
+        options=tuple(options),
+        place=None if mine else (SOURCE_FILE, _ROW),
+        hive=hive_types,
+    )
+    return made, columns
 
 
 def partition_names(path: str) -> list[str]:
@@ -80,21 +92,27 @@ def normalised(session: Session, query: str) -> str:
 
 def write_parquet(session: Session, storage: Storage, query: str, path: str) -> int:
     """Write a query into one Parquet file, whole or not at all; returns the rows."""
+    if "://" in path:
+        with tempfile.TemporaryDirectory(prefix="upload-", dir=session.limits.spill_dir) as here:
+            rows = _copy(session, query, f"{here}/file.parquet")
+            storage.take_all([(f"{here}/file.parquet", path)])
+        return rows
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex}"
     try:
-        rows = int(
-            session.run(f"COPY ({normalised(session, query)}) TO {text(temporary)} (FORMAT parquet, COMPRESSION zstd)")[
-                0
-            ][0]
-        )
+        rows = _copy(session, query, temporary)
         sync(temporary)
         os.replace(temporary, path)
         sync(folder)
     finally:
         storage.delete(temporary)
     return rows
+
+
+def _copy(session: Session, query: str, path: str) -> int:
+    written = session.run(f"COPY ({normalised(session, query)}) TO {text(path)} (FORMAT parquet, COMPRESSION zstd)")
+    return int(written[0][0])
 
 
 def _as_canonical(name: str, kind: str, canonical: str) -> str:
@@ -114,7 +132,7 @@ def _same(kind: str, wanted: str) -> bool:
     return spelled.get(kind, kind) == wanted
 
 
-def _shapes(session: Session, files: Sequence[str]) -> list[str]:
+def shapes(session: Session, files: Sequence[str]) -> list[str]:
     """Return one file of each different schema, the most common first."""
     import duckdb
 
@@ -138,9 +156,16 @@ def _first_broken(session: Session, files: Sequence[str], error: Exception) -> E
         try:
             session.run(f"SELECT * FROM parquet_schema({text(path)}) LIMIT 1")
         except (InputError, duckdb.Error) as own:
-            why = own.message if isinstance(own, InputError) else str(own).splitlines()[0]
-            return unreadable(path, f"it is no whole Parquet file: {why}")
+            return _unreadable(path, own, "it is no whole Parquet file: ")
     return error
+
+
+def _unreadable(path: str, error: Exception, what: str = "") -> InputError:
+    """A file that somebody took away meanwhile is not a bad one."""
+    if isinstance(error, InputError) and error.code == "SOURCE_CHANGED":
+        return error
+    why = error.message if isinstance(error, InputError) else str(error).splitlines()[0]
+    return unreadable(path, f"{what}{why}")
 
 
 def damaged(session: Session, files: Sequence[str]) -> InputError | None:
@@ -151,18 +176,18 @@ def damaged(session: Session, files: Sequence[str]) -> InputError | None:
         try:
             session.run(f"SELECT count(*) FROM read_parquet({text(path)}) AS whole WHERE hash(whole) IS NULL")
         except (InputError, duckdb.Error) as error:
-            return unreadable(path, str(error).splitlines()[0])
+            return _unreadable(path, error)
     return None
 
 
-def _agreed(session: Session, shapes: Sequence[str]) -> dict[str, str]:
+def _agreed(session: Session, examples: Sequence[str]) -> dict[str, str]:
     """Return column -> canonical type; a column may be missing in a file, but its type is the same in all.
 
     Names that differ in case only are one column, as they are for every engine that reads the table.
     """
     spelled: dict[str, str] = {}
     seen: dict[str, tuple[str, str]] = {}
-    for path in shapes:
+    for path in examples:
         _refuse_twice(session, path)
         for found, kind in session.types(
             f"SELECT * FROM read_parquet({text(path)}, hive_partitioning = false)"

@@ -10,10 +10,11 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from airflow_dataops.clients.storage_error import error_number, spill_full, storage_error
-from airflow_dataops.core.errors import DataOpsError, InputError
+from airflow_dataops.core.errors import DataOpsError, InputError, MissingDependency
 from airflow_dataops.core.sql.types import from_engine
 from airflow_dataops.engines.duckdb_rows import fetch
 from airflow_dataops.engines.files import unreadable
@@ -54,16 +55,39 @@ class Session:
         if limits.memory_bytes is not None:
             config["memory_limit"] = f"{limits.memory_bytes // 2**20}MiB"
         self.connection = duckdb.connect(config=config)
+        self._remote: set[str] = set()
         self.run("SET TimeZone = 'UTC'")
         self.run("SET enable_progress_bar = false")
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement to its end and return its rows."""
+        self.reach(sql)
         with translated():
             return self.connection.execute(sql).fetchall()
 
+    def reach(self, sql: str) -> None:
+        """Let the connection read objects, where a statement names some."""
+        if "gs://" in sql:
+            self._reach("gs", "Objects", "google-cloud-storage", code="GCS_MISSING")
+        if "s3://" in sql or "s3a://" in sql:
+            self._reach("s3", "S3Objects", "boto3", code="S3_MISSING")
+
+    def _reach(self, scheme: str, name: str, package: str, *, code: str) -> None:
+        if scheme in self._remote:
+            return
+        try:
+            system = getattr(import_module("airflow_dataops.clients.objects_fs"), name)
+            import_module(package.replace("google-cloud-", "google.cloud."))
+        except ImportError as error:
+            raise MissingDependency(
+                f"a lake in a bucket needs fsspec and {package}", hint=f"pip install fsspec {package}", code=code
+            ) from error
+        self.connection.register_filesystem(system())
+        self._remote.add(scheme)
+
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Return a small result; moments with a zone come as aware datetimes."""
+        self.reach(sql)
         with translated():
             return fetch(self.connection, sql)
 

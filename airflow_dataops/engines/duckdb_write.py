@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_dataops.clients.storage import Storage, sync_all
+from airflow_dataops.clients.storage import LocalStorage, Storage, sync_all
 from airflow_dataops.core.refine.spec import StagedFile
 from airflow_dataops.engines.duckdb_parquet import normalised
 from airflow_dataops.engines.duckdb_session import Session, ident, text, texts
@@ -49,12 +50,33 @@ def write_files(
         if row[1] == 0:
             storage.delete(row[0])
     _sync_all([str(row[0]) for row in full], folder)
-    bounds = _bounds(session, [str(row[0]) for row in full], window, partition_by) if window else {}
-    return sorted((_staged(row, folder, partition_by, bounds) for row in full), key=lambda file: file.path)
+    known = bounds(session, [str(row[0]) for row in full], window, partition_by) if window else {}
+    return sorted((_staged(row, folder, partition_by, known) for row in full), key=lambda file: file.path)
+
+
+def write_elsewhere(session: Session, storage: Storage, query: str, folder: str, **options: Any) -> list[StagedFile]:
+    """Do :func:`write_files` for a folder that others write into too, or that is none: in an empty place first, then moved.
+
+    That place is on the local disk for a bucket, else in ``<folder>.parts``, which is the caller's to delete once all are done.
+
+    Args:
+        session: Connection.
+        storage: Where the folder lies.
+        query: What to write.
+        folder: Folder of a file system or of a bucket.
+        options: As for :func:`write_files`.
+    """
+    remote = "://" in folder
+    above = session.limits.spill_dir if remote else f"{folder}.parts"
+    os.makedirs(above, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="part-", dir=above) as here:
+        files = write_files(session, LocalStorage(), query, here, **options)
+        storage.take_all([(f"{here}/{file.path}", f"{folder}/{file.path}") for file in files])
+    return files
 
 
 def _staged(
-    row: tuple[Any, ...], folder: str, partition_by: Sequence[str], bounds: dict[str, tuple[str, str]]
+    row: tuple[Any, ...], folder: str, partition_by: Sequence[str], known: dict[str, tuple[str, str]]
 ) -> StagedFile:
     path, count, size, _footer, stats, keys, *_ = row
     partition = {name: (keys or {}).get(name) for name in partition_by}
@@ -63,7 +85,7 @@ def _staged(
         rows=count,
         bytes=size,
         partition=partition,
-        window=bounds.get(path),
+        window=known.get(path),
         nulls=_nulls(stats),
     )
 
@@ -78,7 +100,7 @@ def _one_name(path: str) -> bool:
     return path.startswith('"') and '"' not in path[1:-1].replace('""', "")
 
 
-def _bounds(session: Session, files: list[str], window: str, partition_by: Sequence[str]) -> dict[str, tuple[str, str]]:
+def bounds(session: Session, files: list[str], window: str, partition_by: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return file -> lowest and highest moment as ISO texts; a text column is read as moments, so the statistics do not do."""
     if not files:
         return {}

@@ -67,7 +67,7 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
             run=spec.run, table=path, format=table.target.format, token=lease.token, add=adds, remove=sorted(gone),
             rows_written=0, rows_removed=0, manifest=layout.manifest, manifest_version="",
         )  # fmt: skip
-        pending = _put_in_force(lease, layout, record)
+        pending = _put_in_force(storage, lease, layout, record)
         _commit(storage, lease, record, state, window)
         reached(FaultPoint.COMPACT_COMMITTED)
         versions = {file.path: listed[file.path].version for file in files}
@@ -82,12 +82,12 @@ def compact(storage: Storage, spec: MaintainSpec, table: MaintainedTable) -> Com
     return result
 
 
-def _put_in_force(lease: Lease, layout: RunLayout, record: CommitRecord) -> str:
+def _put_in_force(storage: Storage, lease: Lease, layout: RunLayout, record: CommitRecord) -> str:
     """Write the record and let the lease point to it; returns its path."""
     pending = layout.pending_commit(lease.token)
     write_document(pending, record)
     reached(FaultPoint.COMPACT_NOTED)
-    lease.mark(pending)
+    recovery.put_in_force(storage, lease, pending, f"{layout.staging}/compacted")
     reached(FaultPoint.COMPACT_MARKED)
     return pending
 

@@ -24,6 +24,7 @@ from airflow_dataops.jobs.dq_gate_rows import Aside, commit, count_aside, count_
 from airflow_dataops.jobs.dq_gate_table import CheckedTable, open_table, slice_test, take_out
 from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.process import Progress, main
+from airflow_dataops.jobs.records import withdraw_step_result
 from airflow_dataops.jobs.timing import Timer
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class _Gate:
         self, seen: Mapping[str, Any], repeats: Mapping[str, Repeats], timer: Timer, tell: Progress
     ) -> GateResult:
         """Put bad rows aside, decide, and commit what the verdict asks for."""
+        # A kill after this leaves new bad rows: publish must not take them for those of an earlier result, with that one's good rows.
+        withdraw_step_result(self.spec)
         with timer("bad_rows", FaultPoint.GATE_ROWS_ASIDE):
             found, aside = self._look_at_rows(seen, repeats, tell)
         with timer("examples", FaultPoint.GATE_EXAMPLES_READ):
@@ -244,7 +247,7 @@ def run_gate(
     Args:
         suite: A Great Expectations suite as a dict, its file, or a list of rules in the short form.
         data: Path of a table (Parquet, CSV, JSON lines, Delta), or a frame of pandas, Polars or PyArrow.
-        engine: ``duckdb``.
+        engine: ``duckdb``; ``spark``: on the Spark application of this process, or one of its own.
         quarantine: Parquet file for the rows that break critical rules; None keeps none, and a critical rule that fails fails the gate.
 
     Returns:

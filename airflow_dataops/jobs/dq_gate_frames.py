@@ -14,7 +14,7 @@ from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateResult, GateSpec
 from airflow_dataops.core.errors import InputError, SpecError
 from airflow_dataops.core.run import RunContext
-from airflow_dataops.core.tables import FullSlice, SourceFormat, SourceSpec
+from airflow_dataops.core.tables import EngineName, FullSlice, SourceFormat, SourceSpec
 
 _FORMATS: dict[str, SourceFormat] = {
     ".parquet": "parquet",
@@ -25,6 +25,7 @@ _FORMATS: dict[str, SourceFormat] = {
     ".txt": "text",
     ".log": "text",
 }
+_ENGINES: tuple[EngineName, ...] = ("duckdb", "spark")
 _COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 
 
@@ -40,8 +41,11 @@ def check_frame(
         engine: Name of the engine.
         quarantine: File for bad rows, or None.
     """
-    if engine != "duckdb":
-        raise SpecError(f"engine {engine!r} is not available; known are: duckdb", code="UNKNOWN_ENGINE")
+    known = next((name for name in _ENGINES if name == engine), None)
+    if known is None:
+        raise SpecError(
+            f"engine {engine!r} is not available here; known are: {', '.join(_ENGINES)}", code="UNKNOWN_ENGINE"
+        )
     rules = suite if isinstance(suite, list) else []
     with tempfile.TemporaryDirectory(prefix="dataops-gate-") as folder:
         spec = GateSpec(
@@ -52,6 +56,7 @@ def check_frame(
             slice=FullSlice(),
             suite=None if isinstance(suite, list) else _suite(suite),
             rules=rules,
+            engine=known,
             on_failure="fail" if quarantine is None else "quarantine",
             commit_quarantine=quarantine is not None,
         )

@@ -15,9 +15,17 @@ if TYPE_CHECKING:
 
 def engine_for(spec: JobSpec) -> Engine:
     """Return the engine of a job, with the job's limits; use it as a context manager."""
+    if spec.engine == "dask":
+        from airflow_dataops.engines.dask import dask_engine
+
+        return dask_engine(spec.resources)
+    if spec.engine == "spark":
+        from airflow_dataops.engines.spark import spark_engine
+
+        return spark_engine(spec.resources)
     from airflow_dataops.engines.duckdb import duckdb_engine
 
-    return {"duckdb": duckdb_engine}[spec.engine](spec.resources)
+    return duckdb_engine(spec.resources)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import threading
 _PR_SET_PDEATHSIG = 1
 
 
-def hold(stdin: int) -> None:
+def hold(stdin: int, *, for_others: bool = False) -> None:
     """Tie this process to the one at the other end of ``stdin``, which keeps the pipe open for as long as it wants the work.
 
     Two ways, since each has a hole: on Linux the kernel kills us when our parent dies, whatever we are doing, but says nothing where the
@@ -20,8 +20,9 @@ def hold(stdin: int) -> None:
 
     Args:
         stdin: File descriptor of the pipe, positioned after the spec.
+        for_others: This process does no work but to look after others of its group, which the kernel would leave alone if it killed us.
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and not for_others:
         _ask_the_kernel()
     threading.Thread(target=_watch, args=(stdin,), name="lifeline", daemon=True).start()
 

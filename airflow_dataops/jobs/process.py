@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The common entry of all jobs: ``python -m airflow_dataops.jobs.<stem> --spec - | FILE``.
 
-``-`` reads an envelope ``{"spec": {…}, "secrets": {"env:NAME": "value"}, "hold": true}`` from the first line of stdin. With ``hold``
-the writer keeps stdin open, and its end kills the job. A FILE holds a plain spec; its secrets come from the environment.
+``-`` reads an envelope ``{"spec": {…}, "secrets": {"env:NAME": "value"}, "environment": {"NAME": "value"}, "hold": true}`` from the first
+line of stdin. With ``hold`` the writer keeps stdin open, and its end kills the job. A FILE holds a plain spec; its secrets come from the
+environment.
 
 stderr carries lines ``LEVEL text``; stdout exactly one JSON document: the result, or ``{"error": {…}}``. Exit codes: 0, 1 (failed for
 good), 75 (may pass on its own), 2 (wrong arguments).
@@ -222,6 +223,7 @@ def _read(source: str) -> tuple[Any, dict[str, str] | None]:
         return envelope, None
     if envelope.get("hold"):
         lifeline.hold(0)
+    os.environ.update({str(name): str(value) for name, value in (envelope.get("environment") or {}).items()})
     return envelope["spec"], {str(k): str(v) for k, v in (envelope.get("secrets") or {}).items()}
 
 

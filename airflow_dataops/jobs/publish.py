@@ -7,6 +7,7 @@ index, end. Until the commit point the table is as it was; after it, whoever com
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -58,6 +59,11 @@ class Work:
         return self.spec.target.path.rstrip("/")
 
     @property
+    def rewritten(self) -> str:
+        """Folder of files that this publish writes anew: no other one writes there, not even another try of the run."""
+        return f"{self.layout.staging}/rewritten/{self.lease.token:06d}"
+
+    @property
     def index(self) -> str:
         """File that remembers what the table's files hold."""
         return self.layout.table_index(table_name(self.storage, self.table))
@@ -104,20 +110,20 @@ def run(
         reached(FaultPoint.PUBLISH_RECOVERED)
         manifest = read_document(layout.manifest, StageManifest)
         if manifest is None:
-            return _already_done(spec, storage, layout)
+            return _already_done(spec, storage, layout, lease)
         work = Work(spec, storage, layout, lease, manifest, progress=progress or (lambda _line: None))
         check_attempt(work)
         check_staged_files(work)
         reached(FaultPoint.PUBLISH_CHECKED)
         with work.step("quarantine", "committing the bad rows", FaultPoint.PUBLISH_BAD_ROWS):
-            work.quarantine = commit_quarantine(storage, layout)
+            work.quarantine = commit_quarantine(storage, layout, lease)
         if spec.target.format == "delta":
             from airflow_dataops.jobs.publish_delta import publish
         else:
             from airflow_dataops.jobs.publish_parquet import publish
         result = publish(work)
         with work.step("cleanup", "deleting the staged files", FaultPoint.PUBLISH_CLEANED):
-            _clean_up(storage, layout)
+            _clean_up(storage, layout, lease)
         return result.model_copy(update={"seconds": work.seconds})
 
 
@@ -183,19 +189,29 @@ def check_staged_files(work: Work) -> None:
             )
 
 
-def _clean_up(storage: Storage, layout: RunLayout) -> None:
-    """Delete what the run has staged, unless another try of it has staged anew meanwhile, and the records of publishes that are over."""
+def _clean_up(storage: Storage, layout: RunLayout, lease: Lease) -> None:
+    """Delete what the run has staged, unless another try of it has staged anew meanwhile, and the records of publishes that are over.
+
+    A record with a newer token is of another try, which took the table over while this one stood still, and may have to be finished by it.
+    """
     delete_staging(storage, layout)
     for name in storage.names(layout.record):
-        if name.startswith("commit-"):
+        found = re.fullmatch(r"commit-(\d+)\.json", name)
+        if found and int(found[1]) <= lease.token:
             storage.delete(f"{layout.record}/{name}")
 
 
-def commit_quarantine(storage: Storage, layout: RunLayout) -> str | None:
-    """Put the run's bad rows where they stay, in place of those that an earlier try left; returns their folder, or None."""
+def commit_quarantine(storage: Storage, layout: RunLayout, lease: Lease) -> str | None:
+    """Put the run's bad rows where they stay, in place of those that an earlier try left; returns their folder, or None.
+
+    Raises:
+        RunConflict: The lease was taken over in the meantime: what lies there may be of another try, which has published.
+    """
     staged = {info.path.rpartition("/")[2]: info.path for info in storage.find(f"{layout.staging}/quarantine")}
+    lease.check()
     storage.copy_all([(path, f"{layout.quarantine}/{name}") for name, path in staged.items()])
     reached(FaultPoint.PUBLISH_BAD_ROWS_JOINED)
+    lease.check()
     for info in storage.find(layout.quarantine):
         name = info.path.rpartition("/")[2]
         if name not in staged and not _commits_itself(layout, name.removesuffix(".parquet")):
@@ -229,7 +245,7 @@ def result_of(spec: PublishSpec, record: CommitRecord, *, already_done: bool = F
     )
 
 
-def _already_done(spec: PublishSpec, storage: Storage, layout: RunLayout) -> PublishResult:
+def _already_done(spec: PublishSpec, storage: Storage, layout: RunLayout, lease: Lease) -> PublishResult:
     record = read_document(layout.commit, CommitRecord)
     if record is None or record.state != "done":
         raise PublishError(
@@ -243,7 +259,7 @@ def _already_done(spec: PublishSpec, storage: Storage, layout: RunLayout) -> Pub
             hint="run the refine step again for the new table",
             code="NOTHING_STAGED",
         )
-    delete_staging(storage, layout)
+    _clean_up(storage, layout, lease)
     return result_of(spec, record, already_done=True)
 
 

@@ -84,7 +84,7 @@ def _attempt(work: Work, state: DeltaSnapshot | None, attempt: int) -> PublishRe
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
     reached(FaultPoint.PUBLISH_NOTED)
-    work.lease.mark(pending)
+    recovery.put_in_force(work.storage, work.lease, pending, work.rewritten)
     reached(FaultPoint.PUBLISH_MARKED)
     line = f"adding {len(record.add)} and removing {len(record.remove)} files"
     with work.step("commit", line, FaultPoint.PUBLISH_STEP_DONE):

@@ -39,7 +39,7 @@ def publish(work: Work) -> PublishResult:
     pending = work.layout.pending_commit(work.lease.token)
     write_document(pending, record)
     reached(FaultPoint.PUBLISH_NOTED)
-    work.lease.mark(pending)
+    recovery.put_in_force(work.storage, work.lease, pending, work.rewritten)
     reached(FaultPoint.PUBLISH_MARKED)
     line = f"adding {len(record.add)} and removing {len(record.remove)} files"
     with work.step("commit", line, FaultPoint.PUBLISH_STEP_DONE):
@@ -111,7 +111,7 @@ def _with_columns(work: Work, engine: Engine, planned: Planned) -> Planned:
         for name, kind in work.manifest.columns.items()
         if name not in by
     ]
-    source = f"{work.layout.staging}/rewritten/empty.parquet"
+    source = f"{work.rewritten}/empty.parquet"
     engine.write_file(exp.select(*columns).where(exp.false()), source)
     info = work.storage.info(source)
     path = rules.empty_path(by, work.spec.run, work.lease.token)

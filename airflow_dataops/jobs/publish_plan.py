@@ -66,7 +66,7 @@ def plan(
     files = measured(engine, work.table, near, index, window, columns)
     staged = _staged(work, engine, window)
     rules.check_staged(spec.slice, spec.run, [add.file for add in staged], work.manifest.columns, spec.target)
-    folder = f"{work.layout.staging}/rewritten/{work.lease.token:06d}-{attempt}"
+    folder = f"{work.rewritten}/{attempt}"
     if spec.target.mode == "merge":
         remove, rewritten = _merge(work, engine, files, folder, columns)
     else:

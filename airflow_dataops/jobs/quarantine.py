@@ -94,7 +94,7 @@ def show(lake: str, pipeline: str, key: str, *, rule: str | None = None, limit: 
         raise unknown_name("rule with bad rows", rule, found.rules, code="UNKNOWN_RULE")
     rows: list[dict[str, Any]] = []
     for info in storage_for(lake).find(layout.quarantine):
-        with pq.ParquetFile(info.path) as file:
+        with storage_for(info.path).open(info.path) as raw, pq.ParquetFile(raw) as file:
             for batch in file.iter_batches(batch_size=4096):
                 if len(rows) >= limit:
                     return rows[:limit]
@@ -166,7 +166,7 @@ def newest_time(info: FileInfo) -> datetime:
 
     written = datetime.fromtimestamp(info.modified, UTC)
     try:
-        with pq.ParquetFile(info.path) as file:
+        with storage_for(info.path).open(info.path) as raw, pq.ParquetFile(raw) as file:
             if TIME not in file.schema_arrow.names:
                 return written
             newest: datetime | None = pc.max(file.read([TIME])[TIME]).as_py()
@@ -203,7 +203,7 @@ def _broken(info: FileInfo) -> dict[str, int]:
     compute: Any = pyarrow.compute  # its stubs know no lists
     counts = Counter[str]()
     try:
-        with pq.ParquetFile(info.path) as file:
+        with storage_for(info.path).open(info.path) as raw, pq.ParquetFile(raw) as file:
             if RULES in file.schema_arrow.names:
                 for batch in file.iter_batches(columns=[RULES]):
                     found = compute.value_counts(compute.list_flatten(batch.column(0))).to_pylist()
@@ -218,7 +218,8 @@ def _rows(info: FileInfo) -> int:
     import pyarrow.parquet as pq
 
     try:
-        return int(pq.read_metadata(info.path).num_rows)
+        with storage_for(info.path).open(info.path) as raw:
+            return int(pq.read_metadata(raw).num_rows)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(info, error) from error
 

@@ -43,6 +43,12 @@ def write_step_result(spec: JobSpec, result: JobResult) -> str:
     return write_result(layout_of(spec), result)
 
 
+def withdraw_step_result(spec: JobSpec) -> None:
+    """Take the result of an earlier try of the step off the record: what it speaks of is about to change."""
+    path = layout_of(spec).step_result(spec.task)
+    storage_for(path).delete(path)
+
+
 def read_spec(layout: RunLayout, task: str, kind: type[_Document]) -> _Document | None:
     """Return the spec with which ``task`` last ran; None where it left none.
 

@@ -9,6 +9,7 @@ from airflow_dataops.clients import delta, parquet_table
 from airflow_dataops.clients.delta_log import make_durable
 from airflow_dataops.clients.lease import Lease
 from airflow_dataops.clients.storage import Storage
+from airflow_dataops.core.errors import RunConflict
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.refine.publish import CommitRecord, direction
 from airflow_dataops.jobs.records import read_document, write_document
@@ -19,9 +20,9 @@ log = logging.getLogger(__name__)
 def recover(storage: Storage, lease: Lease) -> None:
     """Bring the table to one side of the publish that the lease points to, whichever run it belongs to.
 
-    A parquet publish goes forward while its files are there, else back. A Delta publish is in the log or it is not; files that are in
-    the folder but not in the log are no part of the table, and stay for ``dataops maintain``: a process that only seems dead may
-    still commit them.
+    A parquet publish goes forward while its files are there, else back. A Delta publish is in the log or it is not (one of no rows that
+    replaces none is never there: it is over); files that are in the folder but not in the log are no part of the table, and stay for
+    ``dataops maintain``: a process that only seems dead may still commit them.
     """
     if lease.pending is None:
         return
@@ -36,6 +37,28 @@ def recover(storage: Storage, lease: Lease) -> None:
         reached(FaultPoint.RECOVERY_DONE)
     lease.mark(None)
     reached(FaultPoint.RECOVERY_UNMARKED)
+
+
+def put_in_force(storage: Storage, lease: Lease, pending: str, made: str) -> None:
+    """Let the lease point to a commit record that has been written: the commit point of a parquet publish.
+
+    Args:
+        storage: The lake.
+        lease: The table's lease.
+        pending: The record.
+        made: Folder of files that were written for this commit only.
+
+    Raises:
+        RunConflict: The lease was taken over. Record and files, which nobody would look for any more, are deleted.
+    """
+    try:
+        lease.mark(pending)
+    except RunConflict:
+        # A mark whose answer got lost may have been seen: then whoever holds the lease needs both.
+        if lease.pending != pending:
+            storage.delete(pending)
+            storage.delete_tree(made)
+        raise
 
 
 def finish(storage: Storage, path: str, record: CommitRecord) -> CommitRecord:
@@ -71,6 +94,7 @@ def _recover_delta(storage: Storage, path: str, record: CommitRecord) -> None:
         return
     state = delta.snapshot(record.table)
     token = delta.committed_token(state, record.application)
-    if token is not None and token >= record.token:
+    nothing_to_commit = not record.add and not record.remove
+    if nothing_to_commit or (token is not None and token >= record.token):
         make_durable(record.table)
         finish(storage, path, record.model_copy(update={"version": record.version or state.version}))

@@ -17,6 +17,7 @@ from airflow_dataops.core.tables import JobSpec
 def from_environment(spec: JobSpec, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Look up every secret that a spec refers to.
 
+    A task that sends a job elsewhere may give each a variable of its own, see :func:`~airflow_dataops.core.secrets.variable_of`. Else
     ``env:NAME`` is read from ``NAME``, ``var:NAME`` from ``AIRFLOW_VAR_NAME``, ``conn:ID.field`` from ``AIRFLOW_CONN_ID`` (JSON or URI).
 
     Args:
@@ -78,6 +79,8 @@ def lookup(name: str, environ: Mapping[str, str] | None = None) -> str:
         SpecError: It is not set (``SECRET_MISSING``) or is not readable.
     """
     source = os.environ if environ is None else environ
+    if (given := source.get(names.variable_of(name))) is not None:
+        return given
     parsed = names.parse(name)
     prefix = {"env": "", "var": "AIRFLOW_VAR_", "conn": "AIRFLOW_CONN_"}[parsed.kind]
     variable = prefix + (parsed.name.upper() if prefix else parsed.name)

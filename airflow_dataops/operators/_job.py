@@ -16,9 +16,10 @@ from airflow_dataops.links.result_page import XCOM_KEY, address_of
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.job_process import JobProcess
+    from airflow_dataops.clients.store_environment import StoreAccess
     from airflow_dataops.core.errors import DataOpsError
     from airflow_dataops.core.refine.spec import RefineSpec
-    from airflow_dataops.core.tables import JobSpec
+    from airflow_dataops.core.tables import EngineName, JobSpec
 
 S = TypeVar("S", bound="JobSpec")
 
@@ -41,6 +42,7 @@ class JobOperator(Protocol):
     timezone: str
     report_base_url: str | None
     job_resources: Any
+    aws_conn_id: str | None
     _process: JobProcess | None
 
     @property
@@ -51,6 +53,37 @@ class JobOperator(Protocol):
 
     @property
     def log(self) -> Any: ...
+
+
+class HasDag(Protocol):
+    """An operator of a DAG."""
+
+    @property
+    def dag(self) -> Any: ...
+
+
+class Paged(Protocol):
+    """An operator whose run gets a page."""
+
+    report_base_url: str | None
+
+    @property
+    def log(self) -> Any: ...
+
+
+class Stepping(HasDag, Paged, Protocol):
+    """An operator whose step is done elsewhere."""
+
+    timezone: str
+
+    @property
+    def dag_id(self) -> str: ...
+
+
+class Publishing(Protocol):
+    """An operator that updates assets."""
+
+    outlets: Any
 
 
 def build_spec(operator: JobOperator, context: Any, spec_type: type[S], fields: Iterable[str], **given: Any) -> S:
@@ -82,6 +115,37 @@ def build_spec(operator: JobOperator, context: Any, spec_type: type[S], fields: 
         raise AirflowFailException(str(error)) from error
 
 
+def step_document(operator: Stepping, context: Any, args: Mapping[str, Any], *, engine: EngineName) -> dict[str, Any]:
+    """Return the document of a step that is done elsewhere, with what only the run knows: itself, the task's name, the content of a suite.
+
+    The address of the run's page is left for the task's link.
+
+    Args:
+        operator: Its attributes are read, after Airflow has rendered them.
+        context: Airflow's context.
+        args: The step's spec as the plan has it, with ``job``.
+        engine: Engine where the spec names none.
+
+    Raises:
+        AirflowFailException: What the author wrote is not valid.
+    """
+    from airflow_dataops.core.errors import DataOpsError
+    from airflow_dataops.jobs.steps import spec_of
+    from airflow_dataops.operators._context import expand, run_of
+
+    whole = dict(args)
+    if isinstance(whole.get("suite"), str):
+        whole["suite"] = suite_of(operator, whole["suite"])
+    try:
+        run = run_of(context, operator.dag_id, operator.timezone)
+        whole = {**expand(whole, run), "run": run.model_dump(mode="json"), "task": task_name(context)}
+        spec = spec_of(whole, engine=engine)
+    except DataOpsError as error:
+        raise AirflowFailException(str(error)) from error
+    announce_page(operator, context, spec)
+    return whole
+
+
 def task_name(context: Any) -> str:
     """Return the name of a step's records: the task id; of a mapped task with its index, or all would share one file."""
     task_instance = context["ti"]
@@ -100,8 +164,14 @@ def plain(value: Any) -> Any:
     return value
 
 
-def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any]:
+def run_job(operator: JobOperator, context: Any, spec: JobSpec, *, paged: bool = True) -> dict[str, Any]:
     """Run a job in its process, with its log in the task's log; return the result document.
+
+    Args:
+        operator: Its attributes are read, after Airflow has rendered them.
+        context: Airflow's context.
+        spec: What to do.
+        paged: Whether the run gets a page.
 
     Raises:
         AirflowFailException: It failed in a way that a retry does not help.
@@ -113,7 +183,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     from airflow_dataops.operators._context import lookup_secrets
 
     wanted = supervised()
-    page = announce_page(operator, context, spec)
+    page = announce_page(operator, context, spec) if paged else None
     levels = logging.getLevelNamesMapping()
     process = operator._process = JobProcess(spec.job)
     try:
@@ -123,6 +193,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
             known,
             on_line=lambda level, text: operator.log.log(levels[level], "%s", text),
             wanted=wanted,
+            store=store_of(operator.aws_conn_id),
         )
     except DataOpsError as error:
         tell_failure(spec, error)
@@ -133,6 +204,24 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec) -> dict[str, Any
     if result["status"] == "failed" and "verdict" not in result:
         fail(from_dict(result["error"] or {}), page)
     return result
+
+
+def store_of(aws_conn_id: str | None) -> StoreAccess | None:
+    """Return how jobs reach S3 by a connection; None without one.
+
+    Raises:
+        AirflowNotFoundException: There is no such connection.
+        SpecError: Something in it cannot be meant, or is not supported (``S3_SETTINGS``, ``S3_KEYS_INCOMPLETE``).
+    """
+    from airflow_dataops.clients.store_environment import access_by_settings
+    from airflow_dataops.hooks.spark_k8s import SparkKubernetesHook
+    from airflow_dataops.operators._context import lookup_secrets
+
+    settings = SparkKubernetesHook(None, aws_conn_id).s3()
+    if settings is None:
+        return None
+    keys = settings.keys(lambda reference: lookup_secrets([reference])[reference])
+    return access_by_settings(settings, keys, os.environ)
 
 
 def supervised() -> Callable[[], bool]:
@@ -163,7 +252,7 @@ def fail(error: DataOpsError, page: str | None = None) -> NoReturn:
     raise AirflowFailException(job_failure(error, page)) from error
 
 
-def suite_of(operator: JobOperator, suite: dict[str, Any] | str | None) -> dict[str, Any] | None:
+def suite_of(operator: HasDag, suite: dict[str, Any] | str | None) -> dict[str, Any] | None:
     """Return a suite that may be given as the path of its file.
 
     Raises:
@@ -188,7 +277,7 @@ def renamed_slice(spec: RefineSpec) -> dict[str, Any]:
     return owned
 
 
-def tell_assets(operator: JobOperator, context: Any, published: Mapping[str, Any]) -> None:
+def tell_assets(operator: Publishing, context: Any, published: Mapping[str, Any]) -> None:
     """Put the rows that were published into the events of the task's assets."""
     from airflow.providers.common.compat.sdk import Asset
 
@@ -209,7 +298,7 @@ def stop(operator: JobOperator) -> None:
         operator._process.stop()
 
 
-def announce_page(operator: JobOperator, context: Any, spec: JobSpec) -> str:
+def announce_page(operator: Paged, context: Any, spec: JobSpec) -> str:
     """Leave the page's address for the task's link before the work starts, so that a task that fails has it, too."""
     from airflow_dataops.core.layout import RunLayout
 
@@ -244,7 +333,7 @@ def send_metrics(result: Mapping[str, Any]) -> None:
 
 def tell_failure(spec: JobSpec, error: DataOpsError) -> None:
     """Count a failed job by its error's code."""
-    area = "dataops.dq" if spec.job == "dq_gate" else "dataops.refine"
+    area = {"dq_gate": "dataops.dq", "dask_job": "dataops.dask_job"}.get(spec.job, "dataops.refine")
     tags = {"pipeline": spec.run.pipeline, "task": spec.task, "code": error.code}
     Stats.incr(f"{area}.failed", tags=tags)
 
@@ -257,6 +346,7 @@ __all__ = [
     "run_job",
     "send_metrics",
     "small",
+    "step_document",
     "stop",
     "suite_of",
     "task_name",

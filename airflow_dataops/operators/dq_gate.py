@@ -48,11 +48,13 @@ class DataQualityGateOperator(BaseOperator):
             omitted), ``threads`` (all cores of the cgroup) and ``spill_dir`` (the system's temporary folder). (``resources``
             is Airflow's own.)
         report_base_url: Address that stands for the lake's root, for the link to the page.
+        aws_conn_id: Connection of type ``aws`` for addresses in S3; None takes ``S3_…`` and ``AWS_…`` of the worker's environment.
         kwargs: Arguments of every task.
     """
 
     template_fields: Sequence[str] = (
         "lake", "source", "slice", "suite", "rules", "masks", "quarantine", "pipeline", "job_resources", "report_base_url",
+        "aws_conn_id",
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
         ("source", "slice", "suite", "rules", "masks", "quarantine", "job_resources"), "json"
@@ -83,6 +85,7 @@ class DataQualityGateOperator(BaseOperator):
         engine: str = "duckdb",
         job_resources: Resources | dict[str, Any] | None = None,
         report_base_url: str | None = None,
+        aws_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -102,6 +105,7 @@ class DataQualityGateOperator(BaseOperator):
         self.engine = engine
         self.job_resources = job_resources
         self.report_base_url = report_base_url
+        self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the gate and return its verdict, counts and addresses.

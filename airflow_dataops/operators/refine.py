@@ -22,7 +22,7 @@ _REFINE_FIELDS = (
 _PUBLISH_FIELDS = ("target", "slice", "gates", "quarantine")
 # A refine task that also publishes leaves two records; the second has this at the end of its name.
 _PUBLISH_STEP = ".publish"
-_COMMON_TEMPLATES = ("lake", "pipeline", "job_resources", "report_base_url")
+_COMMON_TEMPLATES = ("lake", "pipeline", "job_resources", "report_base_url", "aws_conn_id")
 
 
 class RefineTableOperator(BaseOperator):
@@ -51,6 +51,7 @@ class RefineTableOperator(BaseOperator):
             omitted), ``threads`` (all cores of the cgroup) and ``spill_dir`` (the system's temporary folder). (``resources``
             is Airflow's own.)
         report_base_url: Address that stands for the lake's root, for the link to the page.
+        aws_conn_id: Connection of type ``aws`` for addresses in S3; None takes ``S3_…`` and ``AWS_…`` of the worker's environment.
         kwargs: Arguments of every task.
     """
 
@@ -67,6 +68,7 @@ class RefineTableOperator(BaseOperator):
     _lineage: tuple[JobSpec | None, dict[str, Any] | None] = (None, None)
     _published: tuple[JobSpec | None, dict[str, Any] | None] = (None, None)
 
+    # fmt: off
     def __init__(
         self,
         *,
@@ -77,18 +79,17 @@ class RefineTableOperator(BaseOperator):
         clean: CleanSpec | dict[str, Any] | None = None,
         drift: DriftSpec | dict[str, Any] | None = None,
         masks: Mapping[str, MaskSpec | dict[str, Any]] | None = None,
-        exclude: Sequence[str] = (),
-        gates: Sequence[str] = (),
+        exclude: Sequence[str] = (), gates: Sequence[str] = (),
         quarantine: QuarantineSpec | dict[str, Any] | None = None,
         max_quarantine_ratio: float = 1.0,
         publish: bool = True,
-        pipeline: str | None = None,
-        timezone: str = "UTC",
-        engine: str = "duckdb",
+        pipeline: str | None = None, timezone: str = "UTC", engine: str = "duckdb",
         job_resources: Resources | dict[str, Any] | None = None,
         report_base_url: str | None = None,
+        aws_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
+    # fmt: on
         super().__init__(**kwargs)
         self.lake = lake
         self.source = source
@@ -107,6 +108,7 @@ class RefineTableOperator(BaseOperator):
         self.engine = engine
         self.job_resources = job_resources
         self.report_base_url = report_base_url
+        self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Refine, publish where asked to, and return counts and addresses.
@@ -139,9 +141,9 @@ class RefineTableOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
         """Return the table that was read and the one that was published."""
-        from airflow_dataops.operators._lineage import facets
+        from airflow_dataops.operators._lineage import refined_and_published
 
-        return facets(*self._lineage).merge(facets(*self._published))
+        return refined_and_published(self._lineage, self._published)
 
 
 class PublishTableOperator(BaseOperator):
@@ -158,6 +160,7 @@ class PublishTableOperator(BaseOperator):
         engine: Engine that does the work.
         job_resources: Limits of the process.
         report_base_url: Address that stands for the lake's root, for the link to the page.
+        aws_conn_id: Connection of type ``aws`` for addresses in S3; None takes ``S3_…`` and ``AWS_…`` of the worker's environment.
         kwargs: Arguments of every task; an asset in ``outlets`` gets an event with the rows published.
     """
 
@@ -184,6 +187,7 @@ class PublishTableOperator(BaseOperator):
         engine: str = "duckdb",
         job_resources: Resources | dict[str, Any] | None = None,
         report_base_url: str | None = None,
+        aws_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -197,6 +201,7 @@ class PublishTableOperator(BaseOperator):
         self.engine = engine
         self.job_resources = job_resources
         self.report_base_url = report_base_url
+        self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Publish, and return counts and addresses.
@@ -242,6 +247,7 @@ class RunReportOperator(BaseOperator):
         engine: Engine that the spec names; the report itself needs none.
         job_resources: Limits of the process.
         report_base_url: Address that stands for the lake's root, for the link to the page.
+        aws_conn_id: Connection of type ``aws`` for addresses in S3; None takes ``S3_…`` and ``AWS_…`` of the worker's environment.
         kwargs: Arguments of every task.
     """
 
@@ -264,6 +270,7 @@ class RunReportOperator(BaseOperator):
         engine: str = "duckdb",
         job_resources: Resources | dict[str, Any] | None = None,
         report_base_url: str | None = None,
+        aws_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -276,6 +283,7 @@ class RunReportOperator(BaseOperator):
         self.engine = engine
         self.job_resources = job_resources
         self.report_base_url = report_base_url
+        self.aws_conn_id = aws_conn_id
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Write the page, and return the run's verdict; the task succeeds whatever the verdict is.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
-from airflow_dataops.core.refine.spec import CastSpec, CleanSpec
+from airflow_dataops.core.refine.cleaning import CastSpec, CleanSpec
 from airflow_dataops.core.sql.simple import columns_of_condition
 from airflow_dataops.core.sql.types import canonical
 from dag_factories.specs.base import Path, Problem

@@ -24,6 +24,7 @@ def as_text(findings: Sequence[Finding], texts: Mapping[str, str]) -> str:
         findings: In the order in which they are shown.
         texts: File -> its text.
     """
+    secret = {(finding.file, finding.line) for finding in findings if finding.code == "SECRET_IN_FILE"}
     lines_of = {file: LINE_BREAK.split(text) for file, text in texts.items()}
     blocks = []
     for finding in findings:
@@ -31,7 +32,9 @@ def as_text(findings: Sequence[Finding], texts: Mapping[str, str]) -> str:
         block = [
             f"{finding.file}:{finding.line}:{finding.column}: {finding.severity}: {finding.code} {finding.message}"
         ]
-        if finding.line <= len(lines) and lines[finding.line - 1].strip():
+        # A line with a secret is not repeated: what is checked by a pipeline of a code host stays in its log.
+        shown = (finding.file, finding.line) not in secret
+        if shown and finding.line <= len(lines) and lines[finding.line - 1].strip():
             block += _snippet(lines[finding.line - 1], finding)
         if finding.suggestion:
             block.append(f"  -> {finding.suggestion}")

@@ -19,6 +19,7 @@ def check_plan(context: Context) -> Iterator[Problem]:
             "UNKNOWN_REFERENCE",
             "REFERENCE_NOT_ALLOWED",
             "SECRET_IN_FILE",
+            "UNKNOWN_SHAPE",
         ):  # found in its place already
             yield Problem(("kind",), error.code, error.message, error.hint)
         return

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_dataops.core.errors import SpecError, did_you_mean
+from airflow_dataops.core.secrets import has_a_password, names_a_secret
 from dag_factories.check.context import Context
 from dag_factories.check.texts import reference_problems
 from dag_factories.names import CALLBACKS, NOTIFIERS, is_registered, registered
@@ -13,8 +14,6 @@ from dag_factories.project import Project
 from dag_factories.references import SECRET_KINDS
 from dag_factories.specs.arguments import CALLBACKS as CALLBACK_ARGUMENTS
 from dag_factories.specs.base import Path, Problem
-
-_SECRETS = ("password", "token", "secret")
 
 
 def check_project(project: Project) -> Iterator[Problem]:
@@ -37,8 +36,8 @@ def check_project(project: Project) -> Iterator[Problem]:
         for argument, value in route.arguments.items():
             if isinstance(value, str) and "${" in value:
                 yield from reference_problems(("alerts", name, argument), value, SECRET_KINDS)
-            elif isinstance(value, str) and argument.rsplit("_", 1)[-1] in _SECRETS:
-                message = f"{argument} is a secret; a file only names it"
+            elif isinstance(value, str) and (names_a_secret(argument) or has_a_password(value)):
+                message = f"{argument} is or holds a secret; a file only names it"
                 yield Problem(
                     ("alerts", name, argument), "SECRET_IN_FILE", message, "write ${env:NAME} or ${conn:ID.password}"
                 )

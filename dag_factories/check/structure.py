@@ -22,6 +22,8 @@ _TYPES = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
+    "decimal_type": "a number",
+    "decimal_parsing": "a number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "list_type": "a list",
@@ -33,12 +35,14 @@ _TYPES = {
 _BOUNDS = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} of them",
+    "too_short": "{min_length} or more entries",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "a text of the form {pattern}",
 }
-_SCALARS = frozenset({"string_type", "bool_type", "bool_parsing", "float_type", "int_type", "none_required"})
+_SCALARS = frozenset(
+    {"string_type", "bool_type", "bool_parsing", "float_type", "int_type", "none_required", "decimal_type"}
+)
 M = TypeVar("M", bound=BaseModel)
 
 _HIDDEN = ("salt", "password", "secret", "token")
@@ -106,9 +110,10 @@ def _problems(model: type[BaseModel], data: Any, error: ValidationError) -> list
         grouped.setdefault((path, missing), []).append({**detail, "left": left})
     every = [path for path, _ in grouped]
     found = []
-    for (path, _), details in grouped.items():
-        deeper = [other for other in every if len(other) > len(path) and other[: len(path)] == path]
-        if deeper and all(detail["type"] in _SCALARS for detail in details):
+    for (path, missing), details in grouped.items():
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in every)
+        lacks = not missing and (path, True) in grouped
+        if (deeper or lacks) and all(detail["type"] in _SCALARS for detail in details):
             continue  # a union: the author wrote the mapping, so that it is no text is nothing to say
         found += _of_one_place(model, path, details)
     return found
@@ -245,7 +250,8 @@ def _received(path: Path, value: Any) -> str:
     if any(word in str(step).lower() for step in path[-1:] for word in _HIDDEN):
         return "what stands there"
     if isinstance(value, dict | list):
-        return "keys and values" if isinstance(value, dict) else "a list"
+        kind = ("keys and values", "no keys and values") if isinstance(value, dict) else ("a list", "an empty list")
+        return kind[not value]
     if value is None or isinstance(value, bool):
         return {None: "null (nothing)", True: "true", False: "false"}[value]
     text = repr(value)

@@ -14,6 +14,7 @@ from dag_factories.references import looks_like_reference, parse, refuse_passwor
 from dag_factories.specs.base import Path, PipelineSpec, Problem
 
 _JINJA = re.compile(r"\{\{|\{%")
+_NESTED = (dict, list)
 
 
 def check_texts(context: Context) -> Iterator[Problem]:
@@ -32,7 +33,8 @@ def check_texts(context: Context) -> Iterator[Problem]:
             (kinds for pattern, kinds in allowed.items() if _matches(path, pattern)), None
         )
         if kinds is not None:
-            yield from reference_problems(path, text, kinds, is_path="lake" in kinds)
+            for problem in reference_problems(path, text, kinds, is_path="lake" in kinds):
+                yield problem._replace(hint=problem.hint or _hint(context.model, path))
         elif (offset := looks_like_reference(text)) is not None:
             where = ", ".join(context.model.REFERENCES)
             message = f"references are not expanded in {'.'.join(map(str, path))}"
@@ -62,9 +64,17 @@ def _collect(value: Any, path: Path, found: list[tuple[Path, str]]) -> None:
         if isinstance(child, str):
             if "{" in child:
                 found.append(((*path, step), child))
-        elif isinstance(child, dict | list):
+        elif isinstance(child, _NESTED):
             _collect(child, (*path, step), found)
 
 
+def _hint(model: type[PipelineSpec], path: Path) -> str | None:
+    hints = model.REFERENCE_HINTS.items()
+    return next((hint for pattern, hint in hints if _matches(path, tuple(pattern.split(".")))), None)
+
+
 def _matches(path: Path, pattern: Path) -> bool:
+    if pattern[-1:] == ("**",):
+        pattern = pattern[:-1]
+        return len(path) > len(pattern) and _matches(path[: len(pattern)], pattern)
     return len(path) == len(pattern) and all(want in ("*", str(have)) for have, want in zip(path, pattern, strict=True))

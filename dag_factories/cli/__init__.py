@@ -23,12 +23,16 @@ COMMANDS: dict[str, str] = {
     "schema": "print the JSON Schema of the files, for editors",
     "quarantine": "list, show, replay or forget the bad rows that runs put aside",
     "maintain": "compact tables, and delete what nothing needs any more",
+    "package": "build code and environment for the nodes of a Dask cluster, and upload them",
+    "preflight": "look whether Google Cloud, or a namespace, has all that a pipeline needs there",
+    "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
+    "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",
     "demo": "run the flights example and open its result page",
     "version": "print the versions of what does the work",
 }
 
 # Codes of errors that are about the command line, wherever they are found.
-_WRONG_USAGE = frozenset({"UNKNOWN_TARGET", "UNKNOWN_KIND", "UNKNOWN_KEY"})
+_WRONG_USAGE = frozenset({"USAGE", "S3_ADDRESS", "UNKNOWN_TARGET", "UNKNOWN_KIND", "UNKNOWN_KEY"})
 
 _HEAD = """usage: dataops COMMAND [...]
 
@@ -68,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = did_you_mean(name, COMMANDS) or "see `dataops --help`"
         print(f"dataops: unknown command {name!r}; {hint}", file=sys.stderr)
         return USAGE
-    return _guarded(name, rest)
+    status = _guarded(name, rest)
+    if argv is None:
+        gc.freeze()  # the end of a process collects once more: all that is about to go anyway
+    return status
 
 
 def _start_light() -> None:
@@ -77,7 +84,7 @@ def _start_light() -> None:
     Imports make objects that stay, and the collector would walk them again and again. Pydantic's plugins would be looked for in the
     metadata of every installed package; a command needs none.
     """
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(300_000, 20, 100)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
@@ -116,7 +123,7 @@ def _guarded(name: str, arguments: list[str]) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    module = import_module(f"dag_factories.cli.{name}")
+    module = import_module(f"dag_factories.cli.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"dataops {name}",
         description=module.__doc__,

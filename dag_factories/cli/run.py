@@ -140,13 +140,11 @@ def as_line(result: JobResult) -> None:
 
 def tell(outcome: RunOutcome, *, as_json: bool) -> bool:
     """Print what became of a run; returns whether it failed."""
-    result = outcome.result
     if not as_json:
-        verdict = result.verdict if result else "failed"
-        print(f"{outcome.run.pipeline} {outcome.run.key}: {verdict}")
+        print(f"{outcome.run.pipeline} {outcome.run.key}: {outcome.verdict}")
         for line in _details(outcome):
             print(f"  {line}")
-    return outcome.failed or result is None
+    return outcome.failed or (outcome.result is None and outcome.verdict == "failed")
 
 
 def _details(outcome: RunOutcome) -> list[str]:
@@ -154,7 +152,11 @@ def _details(outcome: RunOutcome) -> list[str]:
     errors = [step.error for step in outcome.steps if step.error is not None]
     hints = [f"-> {hint}" for hint in dict.fromkeys(error["hint"] for error in errors) if hint]
     if result is None:
-        return [f"{error['code']}: {error['message']}" for error in errors] + hints
+        values = {step.task: getattr(step, "value", None) for step in outcome.steps}
+        made = [
+            f"{task}: {json.dumps(value, ensure_ascii=False)}" for task, value in values.items() if value is not None
+        ]
+        return made + [f"{error['code']}: {error['message']}" for error in errors] + hints
     rows = result.rows
     flow = {"read": rows.read, "put aside": rows.quarantined, **{f"dropped by {k}": n for k, n in rows.dropped.items()}}
     flow |= {"deduplicated": rows.deduplicated, "written": rows.written}

@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from airflow_dataops.core.tables import FullSlice, MaskSpec
+from airflow_dataops.core.tables import MaskSpec
 from dag_factories.arguments import common_arguments, task_arguments
-from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of
+from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of, is_in_drivers, is_on_cluster
 from dag_factories.plans.model import JobPlan, Plan, ProjectFile, SecretValue, TaskPlan
 from dag_factories.project import Project, Target
 from dag_factories.references import typed_values
 from dag_factories.specs.bronze_to_silver import BronzeToSilverSpec, Gate, SilverGate
+from dag_factories.specs.limits import Limits
 
 _OPERATORS = {
     "dq_gate": "dq_gate.DataQualityGateOperator",
@@ -35,30 +36,33 @@ def plan(spec: BronzeToSilverSpec, project: Project, target: Target, source_file
         source_file: The YAML file, relative to the project's folder.
 
     Raises:
-        SpecError: The target's engine or runner cannot run this kind (``ENGINE_NOT_AVAILABLE``).
+        SpecError: The target's engine or runner cannot run this kind (``ENGINE_NOT_AVAILABLE``), or its clusters are not said
+            (``DASK_TARGET_MISSING``, ``UNKNOWN_SHAPE``), or its drivers are not (``SPARK_TARGET_MISSING``).
     """
     parts = _Parts(spec, project, target)
     tasks = [one for one in (parts.gate_bronze(), parts.refine(), parts.gate_silver(), parts.publish()) if one]
+    tasks.append(parts.report(tasks))
+    dag, groups = parts.dag(target), dict[str, str]()
+    if is_on_cluster(target):
+        from dag_factories.plans.on_cluster import GROUPS, on_cluster  # what knows Dask is imported where it is needed
+
+        tasks, groups = on_cluster(spec, project, target, tasks, dag["timezone"]), GROUPS
+    elif is_in_drivers(target):
+        from dag_factories.plans.on_spark import on_spark
+
+        tasks = on_spark(target, tasks, dag["timezone"])
     return Plan(
         kind=spec.kind,
         name=spec.name,
         source_file=source_file,
         target=target.name,
-        dag=_dag_arguments(spec, project, target),
-        tasks=[*tasks, parts.report(tasks)],
+        dag=dag,
+        tasks=tasks,
         assets=[parts.asset],
-        groups={},
+        groups=groups,
         routes=project.routes,
         alerts=alerts_of(spec),
     )
-
-
-def _dag_arguments(spec: BronzeToSilverSpec, project: Project, target: Target) -> dict[str, Any]:
-    arguments = dag_with_assets(spec, project, target)
-    if isinstance(spec.slice(), FullSlice):
-        # Two runs that each replace the whole table can only wait for one another.
-        arguments.setdefault("max_active_runs", 1)
-    return arguments
 
 
 class _Parts:
@@ -71,15 +75,24 @@ class _Parts:
         self.asset = asset_uri(table, spec.target.path, target)
         self.source = {**_dump(spec.source), "path": typed_values(project.table(spec.source.path, target))}
         self.table = {**_dump(spec.target), "path": typed_values(table)}
-        self.slice = spec.slice().model_dump(mode="json")
-        self.slice = typed_values(self.slice)
-        resources = _dump(spec.resources.over(target.config.resources))
-        if spill := resources.get("spill_dir"):
-            resources["spill_dir"] = typed_values(spill)
-        self.common = {"lake": typed_values(target.lake), "engine": engine_of(spec, target), "resources": resources}
+        self.slice = typed_values(spec.slice().model_dump(mode="json"))
+        self.common = {
+            "lake": typed_values(target.lake),
+            "engine": engine_of(spec, target),
+            "resources": _resources(spec.resources, target.config.resources),
+        }
         self.masks = self._masks()
         self.quarantine = _dump(spec.quarantine)
-        self.link = {} if target.config.report_base_url is None else {"report_base_url": target.config.report_base_url}
+        known = {"report_base_url": target.config.report_base_url, "aws_conn_id": target.config.aws_conn_id}
+        self.link = {name: value for name, value in known.items() if value is not None}
+
+    def dag(self, target: Target) -> dict[str, Any]:
+        """Return the arguments of the DAG."""
+        arguments = dag_with_assets(self.spec, self.project, target)
+        if self.slice["kind"] == "full":
+            # Two runs that each replace the whole table can only wait for one another.
+            arguments.setdefault("max_active_runs", 1)
+        return arguments
 
     def gate_bronze(self) -> TaskPlan | None:
         """Check the run's slice of the source, in the source's column names."""
@@ -178,6 +191,15 @@ class _Parts:
             if mask is not None:
                 found[name] = mask
         return {name: _mask(mask) for name, mask in found.items()}
+
+
+def _resources(own: Limits, base: Limits) -> dict[str, Any]:
+    if not own.model_fields_set and not base.model_fields_set:
+        return {}
+    resources = _dump(own.over(base))
+    if spill := resources.get("spill_dir"):
+        resources["spill_dir"] = typed_values(spill)
+    return resources
 
 
 def _mask(mask: MaskSpec) -> dict[str, Any]:

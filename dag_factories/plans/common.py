@@ -15,7 +15,9 @@ from dag_factories.references import SECRET_KINDS, parse
 from dag_factories.specs.base import PipelineSpec
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_BUILT = {("duckdb", "local")}
+_ON_CLUSTERS = ("dask", "dataproc_dask")
+_IN_DRIVERS = {("spark", "spark_k8s"), ("duckdb", "spark_k8s"), ("spark", "spark_standalone")}
+_BUILT = {("duckdb", "local"), _ON_CLUSTERS, *_IN_DRIVERS}
 
 
 def dag_with_assets(spec: PipelineSpec, project: Project, target: Target) -> dict[str, Any]:
@@ -28,6 +30,16 @@ def dag_with_assets(spec: PipelineSpec, project: Project, target: Target) -> dic
     return arguments
 
 
+def is_on_cluster(target: Target) -> bool:
+    """Return whether the target's jobs run on Dask clusters that Airflow makes for a run."""
+    return (target.config.engine, target.config.runner) == _ON_CLUSTERS
+
+
+def is_in_drivers(target: Target) -> bool:
+    """Return whether each of the target's steps has a Spark driver of its own."""
+    return (target.config.engine, target.config.runner) in _IN_DRIVERS
+
+
 def engine_of(spec: PipelineSpec, target: Target) -> str:
     """Return the engine of the target's jobs.
 
@@ -37,7 +49,9 @@ def engine_of(spec: PipelineSpec, target: Target) -> str:
     engine, runner = target.config.engine, target.config.runner
     if (engine, runner) not in _BUILT:
         raise SpecError(
-            f"target {target.name!r} says engine: {engine}, runner: {runner}; {spec.kind} runs on engine: duckdb, runner: local",
+            f"target {target.name!r} says engine: {engine}, runner: {runner}; {spec.kind} runs on engine: duckdb, runner: local; "
+            "engine: dask, runner: dataproc_dask; engine: spark, runner: spark_k8s or spark_standalone; "
+            "or engine: duckdb, runner: spark_k8s",
             hint="choose another target with --target, DATAOPS_TARGET or default_target",
             code="ENGINE_NOT_AVAILABLE",
         )

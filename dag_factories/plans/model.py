@@ -46,7 +46,16 @@ class ProjectFile(Model):
     path: str
 
 
-Reference = Annotated[RunRef | TaskOutput | SecretValue | EnvRef | ProjectFile, Field(discriminator="ref")]
+class ProjectFolder(Model):
+    """A folder of the project, by its path relative to the project's folder; where it lies is known where the project is."""
+
+    ref: Literal["folder"] = "folder"
+    path: str
+
+
+Reference = Annotated[
+    RunRef | TaskOutput | SecretValue | EnvRef | ProjectFile | ProjectFolder, Field(discriminator="ref")
+]
 
 
 class JobPlan(Model):

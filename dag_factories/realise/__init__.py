@@ -11,12 +11,13 @@ from typing import Any
 from dag_factories.operators import operator_class
 from dag_factories.plans.model import Plan, TaskPlan
 from dag_factories.realise.alerts import Callbacks
-from dag_factories.realise.arguments import dag_arguments, task_arguments
+from dag_factories.realise.arguments import TaskArguments, dag_arguments
 from dag_factories.realise.macros import Macros
 from dag_factories.resolve import MACROS, JinjaResolver, Unrendered, resolve
 
 # A field of a job's spec -> the operator's argument, where every Airflow task has another one of that name.
 _OPERATORS_NAME = {"resources": "job_resources"}
+_NESTED = (dict, list)
 
 
 def realise(
@@ -51,7 +52,7 @@ def realise(
     }
     assets = {uri: Asset(uri=uri) for uri in plan.assets}
     made: dict[str, Any] = {}
-    rendered = Rendered(root)
+    rendered, arguments = Rendered(root), TaskArguments(callbacks)
     for task in plan.tasks:
         cls = operator_class(task.operator)
         operator = cls(
@@ -60,7 +61,7 @@ def realise(
             task_group=groups.get(task.group or ""),
             outlets=[assets[uri] for uri in task.outlets],
             **_own_arguments(task, cls, rendered, timezone),
-            **task_arguments(task, callbacks),
+            **arguments.of(task),
         )
         for upstream in task.upstream:
             _connect(made[upstream], operator)
@@ -96,7 +97,7 @@ class Rendered:
             SpecError: A reference stands in another field (``REFERENCE_NOT_ALLOWED``).
         """
         text = isinstance(value, str)
-        if not text and not isinstance(value, list) and not isinstance(value, dict):
+        if not text and not isinstance(value, _NESTED):
             return value
         if name not in cls.template_fields:
             return value if text else resolve(value, Unrendered(self._root, f"{cls.__name__}.{name}"))

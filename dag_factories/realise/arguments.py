@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_dataops.core.errors import MissingDependency, SpecError
 from dag_factories.plans.model import Plan, TaskPlan
-from dag_factories.realise.alerts import Callback, Callbacks
+from dag_factories.realise.alerts import Callbacks
 from dag_factories.specs.arguments import CALLBACKS, DURATIONS
 
 # Airflow 2.11 refuses a task without a start date; what has no schedule, or follows assets, needs none from its author.
@@ -83,21 +83,39 @@ def dag_arguments(
     }
 
 
-def task_arguments(task: TaskPlan, callbacks: Callbacks) -> dict[str, Any]:
-    """Return the keyword arguments that every task takes; the alerts of the plan are added to the callbacks."""
-    made = {
-        name: _value(name, value, callbacks) if name in _CONVERTED else value for name, value in task.task_args.items()
-    }
-    told: dict[str, list[Callback]] = {"on_failure_callback": callbacks.on_failure}
-    if task.tells_verdict:
-        told["on_success_callback"] = callbacks.on_verdict()
-    for name, functions in told.items():
-        if functions:
-            made[name] = [*(made.get(name) or []), *functions]
-    if task.role != "teardown" and task.trigger_rule != "all_success":
-        made["trigger_rule"] = task.trigger_rule
-    made.setdefault("doc_md", task.doc or None)
-    return {_argument(name): value for name, value in made.items() if value is not None}
+class TaskArguments:
+    """The keyword arguments that every task takes. Most tasks of a plan are told the same, which is converted once.
+
+    Args:
+        callbacks: What the plan's names of routes and callbacks stand for.
+    """
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+        self._told: dict[str, Any] | None = None
+        self._made: dict[str, Any] = {}
+
+    def of(self, task: TaskPlan) -> dict[str, Any]:
+        """Return those of one task; the alerts of the plan are added to the callbacks."""
+        if task.task_args != self._told:
+            self._told, self._made = task.task_args, self._converted(task.task_args)
+        made = dict(self._made)
+        if task.tells_verdict and (functions := self._callbacks.on_verdict()):
+            made["on_success_callback"] = [*made.get("on_success_callback", []), *functions]
+        if task.role != "teardown" and task.trigger_rule != "all_success":
+            made["trigger_rule"] = task.trigger_rule
+        if task.doc and "doc_md" not in task.task_args:
+            made["doc_md"] = task.doc
+        return made
+
+    def _converted(self, told: dict[str, Any]) -> dict[str, Any]:
+        made = {
+            _argument(name): _value(name, value, self._callbacks) if name in _CONVERTED else value
+            for name, value in told.items()
+        }
+        if functions := self._callbacks.on_failure:
+            made["on_failure_callback"] = [*(made.get("on_failure_callback") or []), *functions]
+        return {name: value for name, value in made.items() if value is not None}
 
 
 def timetable(schedule: Any, timezone: str) -> Any:

@@ -17,7 +17,7 @@ from airflow_dataops.core.errors import DataOpsError, MissingDependency
 from airflow_dataops.core.run import RunContext
 from dag_factories.pipeline import load_pipeline
 from dag_factories.plans import plan_of
-from dag_factories.run import OnStep, Progress, RunOutcome, read_step, run_contexts
+from dag_factories.run import OnStep, Progress, RunOutcome, read_step, require_here, run_contexts
 
 HOME = Path(".dataops", "airflow")
 LOG = "run.log"
@@ -59,7 +59,9 @@ def run_in_airflow(
         raise MissingDependency("Airflow is not installed", hint="pip install 'airflow-dataops[airflow]'")
     pipeline = load_pipeline(file, target=target)
     spec, project, chosen = pipeline.require()
-    contexts = run_contexts(plan_of(spec, project, chosen, pipeline.relative), dates, now)
+    plan = plan_of(spec, project, chosen, pipeline.relative)
+    require_here(plan)
+    contexts = run_contexts(plan, dates, now)
     home = (home or project.root / HOME).absolute()
     home.mkdir(parents=True, exist_ok=True)
     write_settings(home, project.root)

@@ -70,7 +70,10 @@ class PipelineSpec(DagCommon):
     REFERENCES: ClassVar[Mapping[str, frozenset[ReferenceKind]]] = {
         "schedule.assets.*": frozenset({"lake", "env", "var", "conn"}),
     }
-    """Fields that take references: dotted path, ``*`` for any one key -> kinds allowed there."""
+    """Fields that take references: dotted path, ``*`` for any one key, ``**`` at the end for all below -> kinds."""
+
+    REFERENCE_HINTS: ClassVar[Mapping[str, str]] = {}
+    """What to do instead, where a field does not take a reference that others do; the same paths."""
 
     FREE_TEXT: ClassVar[frozenset[str]] = frozenset({"doc", "description", "tasks.*.doc_md", "defaults.doc_md"})
     """Fields that are never rendered, and so may hold anything."""

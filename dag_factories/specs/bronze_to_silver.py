@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from airflow_dataops.core.dq_gate.spec import OnFailure
-from airflow_dataops.core.refine.spec import CleanSpec, DriftSpec
+from airflow_dataops.core.dq_gate.words import OnFailure
+from airflow_dataops.core.refine.cleaning import CleanSpec, DriftSpec
 from airflow_dataops.core.tables import (
     FullSlice,
     PartitionSlice,

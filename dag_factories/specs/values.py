@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -144,6 +145,12 @@ Names = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}, mode="validation"),
 ]
 """One name or a list of them; kept as a list."""
+
+Money = Annotated[Decimal, WithJsonSchema({"type": "number"}, mode="validation")]
+"""An amount in the currency of a rate card."""
+
+Price = Annotated[Decimal, Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0}, mode="validation")]
+"""A price; it may be nothing."""
 
 PipelineName = Annotated[str, Field(pattern=_NAME, max_length=200)]
 """A name that is safe in a path and as a DAG id."""

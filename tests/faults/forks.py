@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,13 @@ class Ended:
         code: Exit code; minus the signal's number where one killed it.
         folder: Its streams.
         trace: Places that it came to, each with the time of the system's monotonic clock in nanoseconds.
+        pid: Its id, and that of the session of processes that it has started.
     """
 
     code: int
     folder: Path
     trace: list[tuple[str, int]]
+    pid: int
 
     @property
     def killed(self) -> bool:
@@ -56,7 +58,12 @@ class Forks:
     Args:
         process: The server.
         folder: For the streams of the children.
+
+    Attributes:
+        bug: Bug that jobs have from now on, see :mod:`tests.faults.planted`; None for none.
     """
+
+    bug: str | None = None
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder, self._count = process, folder, 0
@@ -74,19 +81,19 @@ class Forks:
     def begin(self, spec: JobSpec, secrets: dict[str, str], plan: Plan = NO_PLAN) -> tuple[int, Path]:
         """Start a job with a plan for its death."""
         envelope = {"spec": spec.model_dump(mode="json"), "secrets": secrets}
-        return self.start(spec.job, envelope=envelope, plan=plan.document())
+        return self.start(spec.job, envelope=envelope, plan=plan.document(), bug=self.bug)
 
     def wait(self, started: tuple[int, Path]) -> Ended:
         """Wait for the end of a child."""
         pid, folder = started
         code = self._ask({"wait": pid})["code"]
         assert code is not None
-        return Ended(code, folder, read_trace(folder / "trace"))
+        return Ended(code, folder, read_trace(folder / "trace"), pid)
 
     def look(self, started: tuple[int, Path]) -> Ended | None:
         """Return a child that has ended; None while it runs."""
         code = self._ask({"look": started[0]})["code"]
-        return None if code is None else Ended(code, started[1], read_trace(started[1] / "trace"))
+        return None if code is None else Ended(code, started[1], read_trace(started[1] / "trace"), started[0])
 
     def run(self, spec: JobSpec, secrets: dict[str, str], plan: Plan = NO_PLAN) -> Ended:
         """Run a job to its end."""
@@ -107,9 +114,20 @@ def read_trace(path: Path) -> list[tuple[str, int]]:
     return [(name, int(at)) for name, at in (line.split(" ") for line in lines)]
 
 
+def in_session(leader: int) -> list[str]:
+    """Return the command lines of the processes in a session; of those that have ended and are still on the list, none."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append((folder / "cmdline").read_text().replace("\0", " ")[:200])
+    return found
+
+
 @contextlib.contextmanager
-def forks(folder: Path) -> Iterator[Forks]:
-    """Run a server until the end of the context."""
+def forks(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Forks]:
+    """Run a server until the end of the context; ``environ`` is what its jobs have besides this process's environment."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tmp").mkdir()
     # One thread in the numeric libraries, and no .pyc files: what a child does is then the same each time.
@@ -127,7 +145,7 @@ def forks(folder: Path) -> Iterator[Forks]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, **calm},
+            env={**os.environ, **calm, **(environ or {})},
         )
     try:
         yield Forks(process, folder)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random days of a table: deliveries, runs, kills, reruns, backfills, upkeep, in any order, against the model.
 
-After a kill the table may be the one before or the one after, and nobody can say which without a look. So the machine keeps every table
-that is allowed by now, applies each run to each of them, and strikes out those that a look disproves.
+Half of the walks are aimed: they stay with what a publish that was cut short can spoil. It is killed at a named place, looked at,
+overtaken by other dates, staged anew, killed again while the next one recovers. Publishes of dates that are staged cost little, so that
+such a walk has many kills.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -18,18 +20,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from tests.faults.model import FIRST, TOO_MUCH, Bronze, Kind, Row, Table, Work, publish, visible
+from airflow_dataops.core.faults import FaultPoint
+from tests.faults.model import FIRST, TOO_MUCH, Kind, Row, Work, publish
 from tests.faults.model_lake import STEPS, Lake
-from tests.faults.steps import Ended, Stop, start
+from tests.faults.steps import Running, Stop, start
+from tests.faults.table_state import CLEAR, DAYS, TableState
 
-DAYS = 4
 _POINTS = 64
-# What a run may say that was overtaken by another one, or that begins in the middle of what an earlier one left.
-_CLEAR = {
-    "GATE_MISSING", "GATE_NOT_PASSED", "GATE_STALE", "GATE_FAILED", "NOTHING_STAGED", "QUARANTINE_GONE", "SOURCE_CHANGED", "SOURCE_MISSING",
-    "STAGE_MISSING", "STAGED_FILES_CHANGED", "STORAGE", "RUN_CONFLICT",
-}  # fmt: skip
-
 KINDS = [
     Kind(fmt, owned, merge=merge, lookback=back, partitioned=by, csv=csv)
     for fmt in ("parquet", "delta")
@@ -48,58 +45,71 @@ KINDS = [
 _PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 days = st.integers(0, DAYS - 1)
-# Most of what a kill can spoil lies in the publish, which is the second half of the places.
-points = st.integers(0, _POINTS) | st.integers(_POINTS // 2, _POINTS - 8)
-some_rows = st.lists(
-    st.tuples(
-        st.integers(0, 6),
-        st.sampled_from([1, 1, 2, 3, 5, 8, -1, None, TOO_MUCH]),
-        st.integers(0, 3),
-        st.integers(0, 23),
-    ),
-    max_size=6,
+in_publish = st.sampled_from(
+    [point.value for point in FaultPoint if point.value.partition(".")[0] in ("publish", "table", "finish", "recovery")]
 )
+in_recovery = st.sampled_from([point.value for point in FaultPoint if point.value.startswith(("recovery", "finish"))])
+while_staging = st.sampled_from(["gate.committed", "refine.manifest_gone", "refine.written", "refine.staged"])
+anywhere = st.integers(0, _POINTS) | in_publish
+
+
+def _rows(*values: int | None) -> st.SearchStrategy[list[Any]]:
+    row = st.tuples(st.integers(0, 6), st.sampled_from(values), st.integers(0, 3), st.integers(0, 23))
+    return st.lists(row, max_size=5)
+
+
+# A table of whole days is refused for one row that is too much: most deliveries have none.
+good_rows = _rows(1, 1, 2, 3, 5, 8, -1, None)
+some_rows = good_rows | good_rows | good_rows | _rows(1, 2, None, TOO_MUCH)
+free = precondition(lambda machine: not machine.aimed)
 
 
 class TableMachine(RuleBasedStateMachine):
-    """One table through random days. Subclasses may fix the kinds.
+    """One table through random days.
 
     Attributes:
         kinds: Kinds of pipeline to choose from.
+        aim: True for aimed walks only; None: every other one.
+        bug: See :mod:`tests.faults.planted`.
     """
 
     kinds: Sequence[Kind] = KINDS
+    aim: bool | None = None
+    bug: str | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.root = Path(tempfile.mkdtemp(prefix="dataops-model-"))
         self.processes = 0
+        self.aimed = False
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
-        self.kind: Kind = data.draw(st.sampled_from(list(self.kinds)))
-        self.lake, self.bronze = Lake(self.root, self.kind), Bronze(self.kind)
-        self.allowed: set[Table] = {()}
-        self.mixed = False
-        # Run -> step -> bad rows that may be there; and what tries of it since its last end might still publish.
-        self.aside: list[dict[str, set[tuple[Row, ...]]]] = [{} for _ in range(DAYS)]
-        self.tries: list[set[Work]] = [set() for _ in range(DAYS)]
-        self.grown = False
-        for day in range(DAYS):
-            self._deliver(day, data.draw(some_rows))
+        self.aimed = data.draw(st.booleans()) if self.aim is None else self.aim
+        self.open(data.draw(st.sampled_from(list(self.kinds))), [data.draw(some_rows) for _ in range(DAYS)])
+
+    def open(self, kind: Kind, deliveries: Sequence[list[Any]]) -> None:
+        """Begin with a table that is not there yet, and a delivery for each date."""
+        self.kind, self.grown = kind, False
+        self.lake = Lake(self.root, kind)
+        self.state = TableState(self.lake, kind)
+        for day, rows in enumerate(deliveries):
+            self._deliver(day, rows)
 
     def teardown(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 
     @rule(day=days, rows=some_rows)
-    def deliver(self, day: int, rows: list[Any]) -> None:
+    def a_delivery_comes(self, day: int, rows: list[Any]) -> None:
         self._deliver(day, rows)
 
+    @free
     @rule(day=days)
     def withdraw(self, day: int) -> None:
-        self.bronze.files.pop(day, None)
+        self.state.bronze.files.pop(day, None)
         self.lake.withdraw(day)
 
+    @free
     @precondition(lambda self: not self.grown and not self.kind.csv)
     @rule()
     def a_column_comes(self) -> None:
@@ -107,114 +117,205 @@ class TableMachine(RuleBasedStateMachine):
 
     @rule(day=days, by_hand=st.booleans())
     def run(self, day: int, by_hand: bool) -> None:
-        work = self.bronze.work(day)
-        self._whole(work, self._start(day, by_hand=by_hand).ended())
-        self.look()
+        work = self.state.bronze.work(day)
+        self.state.whole(work, self._start(day, by_hand=by_hand).ended())
+        self.state.look()
 
-    @rule()
-    def backfill(self) -> None:
-        for day in range(DAYS):
-            work = self.bronze.work(day)
-            self._whole(work, self._start(day).ended())
-        self.look()
+    @rule(day=days)
+    def stage(self, day: int) -> None:
+        """All of a run but its publish, which may come much later."""
+        work = self.state.bronze.work(day)
+        self.state.stages(work, self._start(day, last="silver").ended())
+        self.state.look()
 
-    @rule(day=days, where=st.lists(points, min_size=1, max_size=3))
-    def killed(self, day: int, where: list[int]) -> None:
+    @rule(day=days, where=in_publish)
+    def publish_killed(self, day: int, where: str) -> None:
+        self._publish_killed(day, where)
+
+    @rule(day=days, other=days, where=in_publish, again=in_recovery)
+    def publish_killed_and_the_next_one_too(self, day: int, other: int, where: str, again: str) -> None:
+        self._publish_killed(day, where)
+        self._publish_killed(other, again)
+
+    @rule(day=days, other=days, where=in_publish, rows=some_rows)
+    def publish_killed_before_another_run(self, day: int, other: int, where: str, rows: list[Any]) -> None:
+        """Of the same date there is a new delivery."""
+        self._publish_killed(day, where)
+        if other == day:
+            self._deliver(day, rows)
+        self.run(other, by_hand=False)
+
+    @rule(day=days)
+    def publish_done_again(self, day: int) -> None:
+        """As a scheduler does after a kill: that task only."""
+        work = self._staged(day)
+        if work is not None:
+            self.state.publishes(work, self._start(day, "publish", "publish").ended())
+            self.state.look()
+
+    @rule(day=days, other=days, where=in_publish)
+    def publish_asleep(self, day: int, other: int, where: str) -> None:
+        """A publish stands still for so long that its lease is taken over, and then goes on as if nothing had happened."""
+        work = self._staged(day)
+        if work is None:
+            return
+        go, state = self.root / f"go-{self.processes}", self.state
+        slow = self._start(day, "publish", "publish", stop=Stop(where, str(go), far=True))
+        slow.wait_until_it_waits()
+        time.sleep(0.06)
+        # What it has done by now may be in the table; what it does later may not be.
+        state.perhaps(work)
+        overtaking = state.bronze.work(other)
+        fast = self._start(other).ended()
+        go.touch()
+        ended = slow.ended()
+        if overtaking.publishes:
+            assert not set(ended.codes) - CLEAR, ended.results
+            state.staged.pop(day, None)
+            state.whole(overtaking, fast)
+        else:
+            state.publishes(work, ended)
+            state.judge(overtaking, fast)
+        state.look()
+
+    @rule(day=days, before=some_rows, rows=some_rows, where=while_staging, first=st.sampled_from(STEPS[2:4]))
+    def killed_while_staging_and_cleared(
+        self, day: int, before: list[Any], rows: list[Any], where: str, first: str
+    ) -> None:
+        """The gates have let another delivery pass, and somebody clears the tasks after the one that died."""
+        if day not in self.state.done:
+            self._deliver(day, before)
+            self.run(day, by_hand=False)
+        self._deliver(day, rows)
+        self._killed(day, where)
+        self._cleared(day, first)
+
+    @rule(day=days, where=st.lists(anywhere, min_size=1, max_size=3))
+    def killed(self, day: int, where: list[int | str]) -> None:
         """One kill or several in a row, the next ones while what the one before left is put right."""
-        for number in where:
-            work = self.bronze.work(day)
-            ended = self._start(day, stop=Stop(number)).ended()
-            if ended.killed:
-                self._perhaps(work)
-            else:
-                self._whole(work, ended)
-            self.look()
+        for place in where:
+            self._killed(day, place)
 
     @rule(day=days, first=st.sampled_from(STEPS[1:4]), change=st.none() | some_rows)
     def cleared_from(self, day: int, first: str, change: list[Any] | None) -> None:
         """Somebody clears the last tasks of a run only, perhaps after the source has changed."""
         if change is not None:
             self._deliver(day, change)
-        self._perhaps(self.bronze.work(day), self._start(day, first).ended())
-        self.look()
+        self._cleared(day, first)
 
+    @free
+    @rule()
+    def backfill(self) -> None:
+        for day in range(DAYS):
+            work = self.state.bronze.work(day)
+            self.state.whole(work, self._start(day).ended())
+        self.state.look()
+
+    @free
     @rule(chosen=st.sets(days, min_size=2, max_size=3))
     def dates_at_once(self, chosen: set[int]) -> None:
-        works = {day: self.bronze.work(day) for day in chosen}
+        state = self.state
+        works = {day: state.bronze.work(day) for day in chosen}
         running = {day: self._start(day) for day in chosen}
-        before, self.allowed = self.allowed, set()
+        before, state.allowed = state.allowed, set()
         ends = {day: one.ended() for day, one in running.items()}
         for order in _orders(sorted(chosen)):
-            tables = before
+            worlds = before
             for day in order:
-                tables = {publish(self.kind, table, works[day]) for table in tables}
-            self.allowed |= tables
+                worlds = {publish(self.kind, world, works[day]) for world in worlds}
+            state.allowed |= worlds
         for day, ended in ends.items():
-            self._judge(works[day], ended)
-        self.look()
+            state.judge(works[day], ended)
+        state.look()
 
+    @free
     @rule(day=days)
     def the_same_run_twice_at_once(self, day: int) -> None:
-        work = self.bronze.work(day)
+        work = self.state.bronze.work(day)
+        self.state.staged.pop(day, None)
         both = [one.ended() for one in [self._start(day), self._start(day, by_hand=True)]]
         for ended in both:
-            self._perhaps(work, ended)
+            assert not ended.killed
+            self.state.perhaps(work, ended)
         if any(ended.published for ended in both):
-            self.allowed = {publish(self.kind, table, work) for table in self.allowed}
-        self.look()
+            self.state.apply(work)
+        self.state.look()
 
-    @rule(day=days, other=days, number=points, change=st.none() | some_rows)
+    @free
+    @rule(day=days, other=days, number=st.integers(0, _POINTS), change=st.none() | some_rows)
     def overtaken(self, day: int, other: int, number: int, change: list[Any] | None) -> None:
         """A run stops anywhere without the lease; meanwhile a delivery changes, and another run, or the same, goes from start to end."""
-        work = self.bronze.work(day)
+        state = self.state
+        work = state.bronze.work(day)
+        state.staged.pop(day, None)
         go = self.root / f"go-{self.processes}"
         slow = self._start(day, stop=Stop(number, str(go)))
         waits = slow.wait_until_it_waits()
         if change is not None:
             self._deliver(day, change)
-        later = [work, self.bronze.work(day)]
-        fast, overtaking = self._start(other).ended(), self.bronze.work(other)
+        later = [work, state.bronze.work(day)]
+        fast, overtaking = self._start(other).ended(), state.bronze.work(other)
         if waits:
             slow.go_on()
-        first = self.allowed
-        self._perhaps(later[0], slow.ended())
-        self._perhaps(later[1])
+        first = state.allowed
+        state.perhaps(later[0], slow.ended())
+        state.perhaps(later[1])
         if other == day:
-            self._perhaps(overtaking, fast)
+            state.perhaps(overtaking, fast)
         else:
-            self._whole(overtaking, fast)
-            tables = {publish(self.kind, table, overtaking) for table in first}
-            self.allowed |= {publish(self.kind, table, one) for table in tables for one in later} | tables
-        self.look()
+            state.whole(overtaking, fast)
+            worlds = {publish(self.kind, world, overtaking) for world in first}
+            state.allowed |= {publish(self.kind, world, one) for world in worlds for one in later} | worlds
+        state.look()
 
     @rule(late=st.booleans(), kill=st.none() | st.integers(0, 24))
     def upkeep(self, late: bool, kill: int | None) -> None:
-        stop = None if kill is None else Stop(kill)
-        ended = self._process(self.lake.upkeep(late=late), stop)
+        self.processes += 1
+        folder = self.root / "said" / str(self.processes)
+        ended = start(self.lake.upkeep(late=late), folder, None if kill is None else Stop(kill), self.bug).ended()
         assert not ended.codes, ended.results
-        self.mixed = (self.mixed or ended.killed) and (ended.killed or not self._upkept(ended))
-        self.look()
+        self.state.follow(ended)
+        if late:
+            self.state.staged.clear()
+        self.state.look()
 
     @rule()
     def forget_index(self) -> None:
         self.lake.forget_index()
 
-    def look(self) -> None:
-        """Compare the lake with the model, and strike out what is not so."""
-        if self.kind.format == "delta" or not self.mixed:
-            seen = self.lake.rows()
-            fitting = {table for table in self.allowed if visible(table) == seen}
-            assert fitting, f"the table holds {seen}; allowed are {[visible(table) for table in self.allowed]}"
-            self.allowed = fitting
-        found = self.lake.bad_rows()
-        for day in range(DAYS):
-            key = self.lake.run(day).key
-            for step in ("gate", "silver", "refine"):
-                rows = found.pop((key, step), ())
-                known = self.aside[day].get(step, {()})
-                assert rows in known, f"bad rows of {key} {step}: {rows}; allowed are {known}"
-                self.aside[day][step] = {rows}
-        assert not found
+    def _staged(self, day: int) -> Work | None:
+        """Return what is staged for a date, after staging it where nothing is; None where there is nothing to publish."""
+        if day not in self.state.staged:
+            self.stage(day)
+        return self.state.staged.get(day)
+
+    def _publish_killed(self, day: int, where: str) -> None:
+        work = self._staged(day)
+        if work is None:
+            return
+        ended = self._start(day, "publish", "publish", stop=Stop(where)).ended()
+        if ended.killed:
+            self.state.perhaps(work, ended)
+        else:
+            self.state.publishes(work, ended)
+        self.state.look()
+
+    def _killed(self, day: int, where: int | str) -> None:
+        work = self.state.bronze.work(day)
+        ended = self._start(day, stop=Stop(where)).ended()
+        if ended.killed:
+            self.state.staged.pop(day, None)
+            self.state.perhaps(work, ended)
+        else:
+            self.state.whole(work, ended)
+        self.state.look()
+
+    def _cleared(self, day: int, first: str) -> None:
+        self.state.staged.pop(day, None)
+        ended = self._start(day, first).ended()
+        assert not ended.killed
+        self.state.perhaps(self.state.bronze.work(day), ended)
+        self.state.look()
 
     def _deliver(self, day: int, drawn: Iterable[Any]) -> None:
         """Rows of a delivery lie in its date or in the day before; each has a moment of its own, so that the last one is known."""
@@ -222,59 +323,23 @@ class TableMachine(RuleBasedStateMachine):
         for place, (ident, value, more, hour) in enumerate(drawn):
             at = FIRST + timedelta(days=day - (more == 3), hours=hour, minutes=place, seconds=day)
             rows.append(Row(ident, at, value, more % 2, place if self.grown else None))
-        self.bronze.files[day] = tuple(rows)
+        self.state.bronze.files[day] = tuple(rows)
         self.lake.deliver(day, tuple(rows), grown=self.grown)
 
-    def _start(self, day: int, first: str = "gate", *, by_hand: bool = False, stop: Stop | None = None) -> Any:
+    def _start(
+        self, day: int, first: str = "gate", last: str = "report", *, by_hand: bool = False, stop: Stop | None = None
+    ) -> Running:
         self.processes += 1
-        return start(self.lake.steps(day, first, by_hand=by_hand), self.root / "said" / str(self.processes), stop)
-
-    def _process(self, specs: Any, stop: Stop | None) -> Ended:
-        self.processes += 1
-        return start(specs, self.root / "said" / str(self.processes), stop).ended()
-
-    def _whole(self, work: Work, ended: Ended) -> None:
-        """A run went from its start to its end, and nobody came between."""
-        self.allowed = {publish(self.kind, table, work) for table in self.allowed}
-        self._judge(work, ended)
-
-    def _judge(self, work: Work, ended: Ended) -> None:
-        assert not ended.killed
-        assert ended.published == work.publishes, (work, ended.results)
-        before = self.aside[work.day]
-        self.aside[work.day] = _kept(work, before)
-        if work.publishes:
-            self.mixed = False
-            self.tries[work.day] = set()
-            _numbers_add_up(work, ended)
-
-    def _perhaps(self, work: Work, ended: Ended | None = None) -> None:
-        """A run may have come to its end or not; so may what its earlier tries had staged."""
-        self.tries[work.day].add(work)
-        works = self.tries[work.day]
-        self.allowed |= {publish(self.kind, table, one) for table in self.allowed for one in works}
-        before = self.aside[work.day]
-        for one in works:
-            for step, rows in _kept(one, before).items():
-                self.aside[work.day] = {**self.aside[work.day], step: self.aside[work.day].get(step, {()}) | rows}
-        if ended is None:
-            self.mixed = True
-            return
-        assert not ended.killed
-        strange = set(ended.codes) - _CLEAR
-        assert not strange, [one["error"] for one in ended.results if one["error"]]
-        if ended.published:
-            self.mixed = False
-
-    def _upkept(self, ended: Ended) -> bool:
-        """Whether upkeep held the table's lease; a table that is not there yet has none to hold."""
-        return bool(ended.results)
+        steps = self.lake.steps(day, first, last, by_hand=by_hand)
+        return start(steps, self.root / "said" / str(self.processes), stop, self.bug)
 
 
-def walk(kinds: Sequence[Kind], *, examples: int, steps: int) -> None:
+def walk(
+    kinds: Sequence[Kind], *, examples: int, steps: int, aim: bool | None = None, bug: str | None = None, **more: Any
+) -> None:
     """Take a table of one of ``kinds`` through ``examples`` walks of at most ``steps`` random steps."""
     run_state_machine_as_test(
-        type("Walk", (TableMachine,), {"kinds": kinds}),
+        type("Walk", (TableMachine,), {"kinds": kinds, "aim": aim, "bug": bug}),
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -282,37 +347,8 @@ def walk(kinds: Sequence[Kind], *, examples: int, steps: int) -> None:
             report_multiple_bugs=False,
             phases=_PHASES,
             suppress_health_check=_SLOW,
+            **more,
         ),
-    )
-
-
-def _kept(work: Work, before: dict[str, set[tuple[Row, ...]]]) -> dict[str, set[tuple[Row, ...]]]:
-    """Return step -> bad rows that may be there after a run that came to its end."""
-    now = work.aside({})
-    after = {step: {tuple(sorted(rows, key=repr))} for step, rows in now.items()}
-    if work.publishes:
-        return {step: after.get(step, {()}) for step in {*before, *after}}
-    return {**before, **after}
-
-
-def _numbers_add_up(work: Work, ended: Ended) -> None:
-    gate, refine, published = (ended.result(task) or {} for task in ("gate", "refine", "publish"))
-    assert (gate["rows"]["read"], gate["rows"]["quarantined"]) == (work.read, len(work.bad))
-    rows = refine["rows"]
-    assert (sum(rows["dropped"].values()), rows["deduplicated"], rows["written"]) == (
-        work.dropped,
-        work.repeated,
-        len(work.rows),
-    )
-    assert published["rows"]["written"] == len(work.rows)
-    assert published["already_done"] is False
-    report = ended.result("report") or {}
-    assert report["published"] is True
-    flow = report["rows"]
-    assert (
-        flow["read"]
-        == work.read
-        == flow["quarantined"] + sum(flow["dropped"].values()) + flow["deduplicated"] + flow["written"]
     )
 
 
@@ -320,3 +356,6 @@ def _orders(chosen: Sequence[int]) -> list[list[int]]:
     if len(chosen) < 2:
         return [list(chosen)]
     return [[one, *rest] for one in chosen for rest in _orders([other for other in chosen if other != one])]
+
+
+__all__ = ["KINDS", "TableMachine", "walk"]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 FIRST = datetime.fromisoformat("2024-01-01")
@@ -14,6 +14,23 @@ TOO_MUCH = 99
 # A row of the table, with the number of the date whose run wrote it: where runs own what they wrote, that decides who replaces it.
 Owned = tuple[int, "Row"]
 Table = tuple[Owned, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    """What may be so.
+
+    Attributes:
+        table: The table.
+        came: What each date published last, where that was not staged anew since: a try after it has nothing left to do.
+    """
+
+    table: Table = ()
+    came: frozenset[Work] = frozenset()
+
+    def staged(self, day: int) -> World:
+        """Return the same once the date's run has staged its rows."""
+        return replace(self, came=frozenset(work for work in self.came if work.day != day))
 
 
 @dataclass(frozen=True, order=True)
@@ -139,10 +156,14 @@ class Bronze:
         return [row for row in rows if _within(self.kind, day, row)]
 
 
-def publish(kind: Kind, table: Table, work: Work) -> Table:
-    """Return the table after a run."""
+def publish(kind: Kind, world: World, work: Work) -> World:
+    """Return what is so after a run."""
     if not work.publishes:
-        return table
+        return world
+    return World(_table_after(kind, world.table, work), world.staged(work.day).came | {work})
+
+
+def _table_after(kind: Kind, table: Table, work: Work) -> Table:
     new = [(work.day, row) for row in work.rows]
     ids = {row.id for row in work.rows}
     if kind.merge:

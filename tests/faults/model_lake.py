@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from airflow_dataops.core.dq_gate.spec import GateSpec
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec
+from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.refine.spec import CleanSpec, DedupSpec, DriftSpec, PublishSpec, RefineSpec, ReportSpec
 from airflow_dataops.core.run import RunContext, run_key
 from airflow_dataops.core.tables import (
@@ -79,10 +81,10 @@ class Lake:
         """Take the delivery of a date away."""
         shutil.rmtree(self._delivery(day).parent, ignore_errors=True)
 
-    def steps(self, day: int, first: str = "gate", *, by_hand: bool = False) -> list[JobSpec]:
-        """Return the steps of a date's run, from ``first`` on."""
+    def steps(self, day: int, first: str = "gate", last: str = "report", *, by_hand: bool = False) -> list[JobSpec]:
+        """Return the steps of a date's run, from ``first`` to ``last``."""
         made: list[JobSpec] = []
-        for name in STEPS[STEPS.index(first) :]:
+        for name in STEPS[STEPS.index(first) : STEPS.index(last) + 1]:
             common = {"task": name, "lake": self.path, "run": self.run(day, by_hand=by_hand), "resources": _LIMITS}
             made.append(getattr(self, f"_{name}")(day, common))
         return made
@@ -122,6 +124,15 @@ class Lake:
             rows = pq.read_table(path, partitioning=None).to_pylist()
             found[path.parent.name.removeprefix("run_key="), path.stem] = tuple(sorted(map(_row, rows), key=repr))
         return found
+
+    def litter(self, day: int) -> list[str]:
+        """Return what a publish of a date should not have left behind: what it staged, records of commits, a mark in the lease."""
+        layout, found = self.layout(day), []
+        lease = json.loads(Path(layout.lease(table_digest(str(Path(self.table).resolve())))).read_text())
+        if lease["pending"] or lease["holder"]:
+            found.append(f"lease: {lease}")
+        found += [str(path) for path in Path(layout.staging).rglob("*") if path.is_file()]
+        return found + [str(path) for path in Path(layout.record).glob("commit-*")]
 
     def _delivery(self, day: int) -> Path:
         return self.root / "bronze" / f"day={_date(day)}" / ("all.csv" if self.kind.csv else "all.parquet")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow_dataops.clients import delta
+from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.dq_gate.spec import GateSpec
 from airflow_dataops.core.layout import RunLayout
 from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec
@@ -16,6 +18,7 @@ from airflow_dataops.core.refine.publish import TableFile, table_digest
 from airflow_dataops.core.refine.spec import CastSpec, CleanSpec, DedupSpec, PublishSpec, RefineSpec, ReportSpec
 from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.tables import (
+    EngineName,
     FullSlice,
     JobSpec,
     MaskSpec,
@@ -28,6 +31,7 @@ from airflow_dataops.core.tables import (
     WindowSlice,
 )
 from tests.faults import tables
+from tests.faults.place import delta_options
 
 NAME = "orders"
 SALT = {"env:SALT": "pepper"}
@@ -63,17 +67,25 @@ DENSE = [variant for variant in VARIANTS if variant.slice in ("window", "merge",
 
 
 class Pipeline:
-    """A lake in a folder with a source, a table that others have written to before, and the specs of the runs.
+    """A lake with a source, a table that others have written to before, and the specs of the runs.
 
     Args:
-        root: Folder.
+        root: Folder of this machine.
         variant: Kind of table.
+        address: Where source and lake lie; in ``root`` when omitted.
+
+    Attributes:
+        engine: Engine of the steps from now on.
     """
 
-    def __init__(self, root: Path, variant: Variant) -> None:
+    engine: EngineName = "duckdb"
+
+    def __init__(self, root: Path, variant: Variant, address: str | None = None) -> None:
         self.root, self.variant = root, variant
-        self.lake = str(root / "lake")
-        self.table = str(root / "lake" / "silver")
+        self.address = address or str(root)
+        self.storage = storage_for(self.address)
+        self.lake = f"{self.address}/lake"
+        self.table = f"{self.lake}/silver"
 
     def run(self, day: int = DAY) -> RunContext:
         """Return the run of a day of January 2024."""
@@ -87,14 +99,14 @@ class Pipeline:
         return RunLayout(self.lake, NAME, self.run(day).key)
 
     @property
-    def lease(self) -> Path:
-        """The lease file of the table."""
-        return Path(self.layout().lease(table_digest(self.table)))
+    def lease(self) -> str:
+        """The text of the table's lease file."""
+        return str(self.storage.read_bytes(self.layout().lease(table_digest(self.table))) or b"", "utf-8")
 
     @property
-    def index(self) -> Path:
+    def index(self) -> str:
         """The file that remembers what the table's files hold."""
-        return Path(self.layout().table_index(table_digest(self.table)))
+        return self.layout().table_index(table_digest(self.table))
 
     def step(self, name: str, day: int = DAY) -> JobSpec:
         """Return the spec of a step of a day's run, or of the upkeep (``maintain``)."""
@@ -103,70 +115,64 @@ class Pipeline:
             "report": self._report, "maintain": self._maintain,
         }  # fmt: skip
         spec: JobSpec = made[name](day, {"task": name, "lake": self.lake, "run": self.run(day)})
-        return spec
+        return spec.model_copy(update={"engine": self.engine})
 
     def deliver(self, day: int, *, more: int = 0) -> None:
         """Write the source of a day: 9 + ``more`` rows, of which one has no name, one no number, one is there twice and one too dear."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rows = [_row(day, n, amount=str(1.5 * n + more)) for n in range(1, 7 + more)]
         rows += [_row(day, 50, name=None), _row(day, 51, ident="no number"), _row(day, 1, hour=9)]
         rows += [_row(day, 52, amount="99999"), _row(day, 53, amount="dear")]
-        folder = self.root / "bronze" / f"day={_date(day)}"
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(rows), folder / "part-0.parquet")
+        self._write(f"{self.address}/bronze/day={_date(day)}/part-0.parquet", rows)
 
     def found_table(self) -> None:
         """Make the table as other hands left it: a file that several days share, one of our day, two of a later day; and litter."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        given_up = Path(self.lake, ".dataops", "staging", NAME, "given-up", "table")
-        given_up.mkdir(parents=True)
-        (given_up / "half.parquet").write_bytes(b"half a file")
-        Path(self.table).mkdir()
-        Path(self.table, ".tmp-of-a-killed-process").write_bytes(b"half a file")
+        self.storage.write_bytes(f"{self.lake}/.dataops/staging/{NAME}/given-up/table/half.parquet", b"half a file")
+        self.storage.write_bytes(f"{self.table}/.tmp-of-a-killed-process", b"half a file")
         for number, days in enumerate(([1, 2, 3], [DAY], [9], [9]) if self.variant.slice != "first" else ()):
             rows = [_clean_row(day, 70 + 10 * number) for day in days]
             if self.variant.slice == "partitions":
                 for row in rows:
                     row["day"] = row["at"].strftime("%Y-%m-%d")
-            found = pa.Table.from_pylist(rows)
+            by = "day" if self.variant.slice == "partitions" else None
             if self.variant.format == "delta":
+                import pyarrow as pa
                 from deltalake import write_deltalake
 
-                by = ["day"] if self.variant.slice == "partitions" else None
-                write_deltalake(self.table, found, mode="append", partition_by=by)
-            elif self.variant.slice == "partitions":
-                pq.write_to_dataset(
-                    found, self.table, partition_cols=["day"], basename_template=f"old-{number}-{{i}}.parquet"
-                )
-            else:
-                Path(self.table).mkdir(parents=True, exist_ok=True)
-                pq.write_table(found, f"{self.table}/old-{number}.parquet")
+                options = delta_options(self.table)
+                found = pa.Table.from_pylist(rows)
+                write_deltalake(self.table, found, mode="append", partition_by=by, storage_options=options)
+                continue
+            for part in sorted({row.get("day", "") for row in rows}):
+                kept = [{key: row[key] for key in row if key != by} for row in rows if row.get("day", "") == part]
+                self._write(f"{self.table}/{f'day={part}/' if by else ''}old-{number}.parquet", kept)
 
     def scatter(self, count: int = 2) -> None:
         """Let a run of old have left small files in the table."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         folder = "day=2024-01-09/" if self.variant.slice == "partitions" else ""
         files = []
         for number in range(count):
             path = f"{folder}of-old-000001-{number:05d}.parquet"
-            Path(self.table, folder).mkdir(exist_ok=True)
-            pq.write_table(pa.Table.from_pylist([_clean_row(9, 200 + number)]), f"{self.table}/{path}")
+            size = self._write(f"{self.table}/{path}", [_clean_row(9, 200 + number)])
             partition: dict[str, str | None] = {"day": "2024-01-09"} if folder else {}
-            files.append(TableFile(path=path, rows=1, bytes=Path(self.table, path).stat().st_size, partition=partition))
+            files.append(TableFile(path=path, rows=1, bytes=size, partition=partition))
         if self.variant.format == "delta":
             delta.commit(delta.snapshot(self.table), files, [], application="of-old", token=1)
 
     def seen(self, *days: int) -> tables.Seen:
         """Return the lake as it is, with the numbers on record of some days' runs."""
-        counts = {str(day): tables.read_counts(Path(self.layout(day).record)) for day in days or (DAY,)}
-        quarantine = tables.read_quarantine(Path(self.layout().quarantine_root))
+        counts = {str(day): tables.read_counts(self.layout(day).record) for day in days or (DAY,)}
+        quarantine = tables.read_quarantine(self.layout().quarantine_root)
         return tables.Seen(tables.read_table(self.table, self.variant.format), quarantine, counts)
+
+    def _write(self, path: str, rows: list[dict[str, Any]]) -> int:
+        """Write a Parquet file; returns its size."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        out = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), out)
+        self.storage.write_bytes(path, out.getvalue())
+        return out.tell()
 
     def _owned(self, day: int) -> Slice:
         kinds: dict[str, Slice] = {
@@ -177,7 +183,7 @@ class Pipeline:
 
     def _source(self, day: int) -> SourceSpec:
         whole = self.variant.slice in ("window", "merge", "full", "first")
-        return SourceSpec(path=f"{self.root}/bronze" + ("" if whole else f"/day={_date(day)}"))
+        return SourceSpec(path=f"{self.address}/bronze" + ("" if whole else f"/day={_date(day)}"))
 
     def _target(self) -> TargetSpec:
         more: dict[str, Any] = {"partition_by": ["day"]} if self.variant.slice == "partitions" else {}

@@ -25,6 +25,7 @@ from airflow_dataops.core.refine.spec import PublishSpec, RefineSpec, ReportSpec
 from airflow_dataops.jobs import dq_gate, maintain, process, publish, refine, report
 from tests.faults import reader
 from tests.faults.arming import Plan, in_force
+from tests.faults.planted import plant
 
 JOBS: dict[str, tuple[Any, Any]] = {
     "dq_gate": (GateSpec, dq_gate.run),
@@ -38,14 +39,17 @@ LAZY = (
     "airflow_dataops.jobs.publish_parquet", "airflow_dataops.engines.duckdb", "airflow_dataops.engines.duckdb_write",
     "airflow_dataops.engines.duckdb_decode", "airflow_dataops.report.page",
 )  # fmt: skip
+OF_S3 = ("boto3", "s3transfer.manager", "airflow_dataops.clients.delta_mirror", "airflow_dataops.clients.storage_s3")
 
 
 def main() -> None:
     """Serve until stdin ends."""
     for name in LAZY:
         importlib.import_module(name)
-    with contextlib.suppress(ImportError):
-        importlib.import_module("pandas")  # other libraries load it where it is there
+    # Other libraries load pandas where it is there; the others are of lakes in S3.
+    for name in ("pandas", *(OF_S3 if "S3_ENDPOINT_URL" in os.environ else ())):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.freeze()
     out = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
@@ -92,6 +96,7 @@ def _work(order: dict[str, Any]) -> int:
         reader.poll(order["folder"], order["table"], order["format"])
         return 0
     spec_type, run = JOBS[order["job"]]
+    plant(order.get("bug"))
     call: Callable[[], int] = lambda: process.main(spec_type, run, ["--spec", "-"])  # noqa: E731
     with in_force(Plan(**order["plan"]), order["trace"]):
         return call()

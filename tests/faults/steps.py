@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ from airflow_dataops.core import faults
 from airflow_dataops.core.faults import FaultPoint
 from airflow_dataops.core.tables import JobSpec
 from airflow_dataops.jobs import dq_gate, maintain, process, publish, refine, report
+from tests.faults.planted import plant
 
 _JOBS: dict[str, Any] = {
     "dq_gate": dq_gate.run, "refine": refine.run, "publish": publish.run, "report": report.run, "maintain": maintain.run,
@@ -30,12 +32,14 @@ class Stop:
     """Where a process stops.
 
     Attributes:
-        number: Number of the place, from 0, of those that it comes to.
+        at: The place: its number, from 0, of those that it comes to, or its name.
         go: File for which it waits there; None: it is killed there.
+        far: It works on another host, as far as its leases tell, and renews none of them: whoever waits for it takes the table over.
     """
 
-    number: int
+    at: int | str
     go: str | None = None
+    far: bool = False
 
 
 @dataclass
@@ -102,22 +106,24 @@ class Ended:
         return result is not None and result["status"] == "ok"
 
 
-def start(specs: list[JobSpec], folder: Path, stop: Stop | None = None) -> Running:
-    """Start a run; a step that fails ends it, except for the report."""
+def start(specs: list[JobSpec], folder: Path, stop: Stop | None = None, bug: str | None = None) -> Running:
+    """Start a run; a step that fails ends it, except for the report. ``bug``: see :mod:`tests.faults.planted`."""
     folder.mkdir(parents=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.faults.preload"])
-    child = context.Process(
-        target=_work, args=([(spec.job, spec.model_dump_json()) for spec in specs], str(folder), stop)
-    )
+    steps = [(spec.job, spec.model_dump_json()) for spec in specs]
+    child = context.Process(target=_work, args=(steps, str(folder), stop, bug))
     child.start()
     return Running(child, folder, stop)
 
 
-def _work(steps: list[tuple[str, str]], folder: str, stop: Stop | None) -> None:
+def _work(steps: list[tuple[str, str]], folder: str, stop: Stop | None, bug: str | None) -> None:
     said = os.open(f"{folder}/said", os.O_WRONLY | os.O_CREAT, 0o644)
     os.dup2(said, 1)
     os.dup2(said, 2)
+    plant(bug)
+    if stop is not None and stop.far:
+        _go_far_away()
     failed = False
     with faults.armed(_hook(folder, stop)), open(f"{folder}/results", "w", encoding="utf-8") as out:
         for job, text in steps:
@@ -128,6 +134,16 @@ def _work(steps: list[tuple[str, str]], folder: str, stop: Stop | None) -> None:
             failed = failed or result.status != "ok" or getattr(result, "verdict", None) == "failed"
             out.write(result.model_dump_json() + "\n")
             out.flush()
+
+
+def _go_far_away() -> None:
+    """Hold leases as a process does that another host has put to sleep: nobody here can ask for it, and it renews nothing."""
+    lease: Any = importlib.import_module("airflow_dataops.clients.lease")
+    here, alive = lease._host(), lease._alive
+    lease._host = lambda: "another host"
+    lease._alive = lambda holder, asker: alive(holder, asker.model_copy(update={"host": here}))
+    lease.Lease._renew = lambda _lease: None
+    lease.Lease.__init__.__kwdefaults__["seconds"] = 0.05
 
 
 def process_spec(job: str) -> Any:
@@ -149,10 +165,12 @@ def _hook(folder: str, stop: Stop | None) -> faults.Hook:
     def hook(point: FaultPoint) -> None:
         nonlocal seen
         os.write(trace, f"{point.value}\n".encode())
-        if stop is None or (stop.go is not None and point.value.partition(".")[0] not in _WITHOUT_LEASE):
+        if stop is None or (
+            stop.go is not None and not stop.far and point.value.partition(".")[0] not in _WITHOUT_LEASE
+        ):
             return
         seen += 1
-        if seen != stop.number:
+        if stop.at not in (seen, point.value) or Path(folder, "waits").exists():
             return
         if stop.go is None:
             os.kill(os.getpid(), signal.SIGKILL)

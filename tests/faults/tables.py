@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW
+from tests.faults.place import delta_options, reach
 
 # A bad row of a staged file names it, and each try names its files anew.
 _ATTEMPT = re.compile(r"-[0-9a-f]{12}-")
@@ -37,8 +39,11 @@ def read_parquet_table(path: str) -> Rows:
     """Read a parquet table as DuckDB does: a glob over its folder."""
     import duckdb
 
-    with duckdb.connect(config={"threads": 1}) as connection:
-        relation = f"read_parquet('{path}/**/*.parquet', union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
+    files: Any = f"'{path}/**/*.parquet'"
+    if "://" in path:
+        files = [info.path for info in storage_for(path).find(path) if info.path.endswith(".parquet")]
+    with reach(duckdb.connect(config={"threads": 1}), path) as connection:
+        relation = f"read_parquet({files}, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
         return _rows(connection.sql(f"SELECT * FROM {relation}"))
 
 
@@ -46,7 +51,7 @@ def read_delta_table(path: str) -> Rows:
     """Read a Delta table as delta-rs does."""
     from deltalake import DeltaTable
 
-    found = DeltaTable(path).to_pyarrow_table()
+    found = DeltaTable(path, storage_options=delta_options(path)).to_pyarrow_table()
     names = sorted(found.column_names)
     return _sorted([tuple(row[name] for name in names) for row in found.to_pylist()])
 
@@ -56,10 +61,10 @@ def read_delta_files(path: str) -> Rows:
     import duckdb
     from deltalake import DeltaTable
 
-    files = [uri.removeprefix("file://") for uri in DeltaTable(path).file_uris()]
+    files = [uri.removeprefix("file://") for uri in DeltaTable(path, storage_options=delta_options(path)).file_uris()]
     if not files:
         return ()
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with reach(duckdb.connect(config={"threads": 1}), path) as connection:
         relation = f"read_parquet({files}, union_by_name = true, hive_partitioning = true, hive_types_autocast = false)"
         return _rows(connection.sql(f"SELECT * FROM {relation}"))
 
@@ -76,10 +81,10 @@ def read_table(path: str, table_format: str) -> Rows:
 def is_there(path: str, table_format: str) -> bool:
     """Whether there is a table at all."""
     if table_format == "parquet":
-        return any(Path(path).rglob("*.parquet"))
+        return any(info.path.endswith(".parquet") for info in storage_for(path).find(path))
     from deltalake import DeltaTable
 
-    return bool(DeltaTable.is_deltatable(path))
+    return bool(DeltaTable.is_deltatable(path, storage_options=delta_options(path)))
 
 
 def digest(rows: Rows) -> str:
@@ -87,44 +92,47 @@ def digest(rows: Rows) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
-def read_quarantine(root: Path) -> dict[str, Rows]:
+def read_quarantine(root: str) -> dict[str, Rows]:
     """Return the committed bad rows by run and file."""
     import pyarrow.parquet as pq
 
     found = {}
-    for path in sorted(root.rglob("*.parquet")):
-        table = pq.read_table(path, partitioning=None)
+    for info in storage_for(root).find(root):
+        if not info.path.endswith(".parquet"):
+            continue
+        table = pq.read_table(io.BytesIO(storage_for(root).read_bytes(info.path) or b""))
         names = sorted(table.column_names)
         rows = [tuple(_ATTEMPT.sub("-", repr(row[name])) for name in names) for row in map(_placed, table.to_pylist())]
-        found[f"{path.parent.name}/{path.name}"] = _sorted(rows)
+        found["/".join(info.path.split("/")[-2:])] = _sorted(rows)
     return found
 
 
 def _placed(row: dict[str, Any]) -> dict[str, Any]:
-    """Threads write a staged file in any order, so a row's place in one is another each time; in a source it is always the same."""
-    staged = "/.dataops/staging/" in (row.get(SOURCE_FILE) or "")
-    return {**row, SOURCE_ROW: None} if staged else row
+    """Threads write a staged file in any order, and Spark names it, so a row's place is another each time; in a source it is always the same."""
+    folder, staged, _ = (row.get(SOURCE_FILE) or "").partition("/.dataops/staging/")
+    return {**row, SOURCE_FILE: folder, SOURCE_ROW: None} if staged else row
 
 
-def read_counts(record: Path) -> dict[str, Any]:
+def read_counts(record: str) -> dict[str, Any]:
     """Return what the steps of a run and its report say of rows and verdicts."""
     counts: dict[str, Any] = {}
-    for path in sorted(record.glob("steps/*.result.json")):
-        document = json.loads(path.read_text())
+    storage = storage_for(record)
+    for name in storage.names(f"{record}/steps"):
+        if not name.endswith(".result.json"):
+            continue
+        document = json.loads(storage.read_bytes(f"{record}/steps/{name}") or b"")
         rules = [
             [rule["id"], rule["evaluated"], rule["unexpected"], rule["passed"]] for rule in document.get("rules", [])
         ]
         nulls = [[column["name"], column["rows"], column["nulls"]] for column in document.get("columns", [])]
-        kept = {
-            name: document.get(name) for name in ("status", "error", "verdict", "rows", "rows_removed", "compacted")
-        }
-        counts[path.name] = {**kept, "rules": rules, "nulls": nulls}
-    result = record / "result.json"
-    if result.exists():
-        document = json.loads(result.read_text())
+        kept = {key: document.get(key) for key in ("status", "error", "verdict", "rows", "rows_removed", "compacted")}
+        counts[name] = {**kept, "rules": rules, "nulls": nulls}
+    result = storage.read_bytes(f"{record}/result.json")
+    if result is not None:
+        document = json.loads(result)
         counts["result.json"] = {name: document[name] for name in ("verdict", "reasons", "rows", "published")}
         counts["result.json"]["steps"] = [step["task"] for step in document["steps"]]
-        assert (record / "report.html").read_text().rstrip().endswith("</html>")
+        assert (storage.read_bytes(f"{record}/report.html") or b"").rstrip().endswith(b"</html>")
     return counts
 
 

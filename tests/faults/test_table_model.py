@@ -22,7 +22,7 @@ SLICES = sorted({kind.slice for kind in KINDS})
 
 @pytest.mark.parametrize("table_format", ["parquet", "delta"])
 def test_a_few_random_days(table_format: str) -> None:
-    walk([kind for kind in KINDS if kind.format == table_format], examples=3, steps=3)
+    walk([kind for kind in KINDS if kind.format == table_format], examples=3, steps=3, aim=True)
 
 
 @pytest.mark.integration

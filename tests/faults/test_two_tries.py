@@ -95,6 +95,28 @@ def test_bad_rows_of_another_source_are_not_committed_with_it(lake: Lake) -> Non
     assert raised.value.code == "GATE_STALE"
 
 
+def test_bad_rows_of_a_gate_that_was_killed_are_not_committed_with_what_was_staged_before(lake: Lake) -> None:
+    """The gate of a new delivery has put its bad rows aside and dies before it is on record; somebody clears the steps after it."""
+    do(lake, "gate", "refine", "silver")
+    deliver(lake, NEW)
+
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        raise Killed
+
+    with at(FaultPoint.GATE_COMMITTED, die), pytest.raises(Killed):
+        do(lake, "gate")
+    with pytest.raises(PublishError) as raised:
+        do(lake, "silver", "publish")
+    assert raised.value.code == "GATE_MISSING"
+    assert not lake.exists()
+    assert not lake.bad_rows()
+    do(lake, "gate", "refine", "silver", "publish")
+    assert values(lake) == [NEW]
+
+
 def test_what_another_try_staged_meanwhile_is_published_by_it(lake: Lake) -> None:
     do(lake, "gate", "refine", "silver")
 

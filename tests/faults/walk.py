@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
+import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from airflow_dataops.core.tables import EngineName
 from tests.faults.arming import Plan
-from tests.faults.forks import NO_PLAN, Ended, Forks, read_trace
+from tests.faults.forks import NO_PLAN, Ended, Forks, in_session, read_trace
 from tests.faults.pipeline import DAY, SALT, STEPS, Pipeline, Variant
+from tests.faults.place import FolderPlace, Place
 from tests.faults.points import Case, points_of
 from tests.faults.reader import judge, looks, windows
 from tests.faults.tables import ABSENT, Seen, digest, is_there, read_table
@@ -26,18 +29,34 @@ class Walk:
     """One kind of table, with a copy of its lake before each step of a run.
 
     Args:
-        root: Folder for the lake and its copies.
+        root: Folder of this machine.
         variant: Kind of table.
         forks: Starts the jobs.
+        place: Where the lake and its copies lie; in ``root`` when omitted.
+        engine: Engine of the steps that are killed, and of what is done after them.
+        before: Engine of the run that nothing disturbs, and of the table's history.
     """
 
-    def __init__(self, root: Path, variant: Variant, forks: Forks) -> None:
-        self.pipeline, self.forks = Pipeline(root / "now", variant), forks
-        self._copies = root / "copies"
+    def __init__(
+        self,
+        root: Path,
+        variant: Variant,
+        forks: Forks,
+        place: Place | None = None,
+        *,
+        engine: EngineName = "duckdb",
+        before: EngineName = "duckdb",
+    ) -> None:
+        self._engine, self._before = engine, before
+        self._killed: list[int] = []
+        self._place = place or FolderPlace(root)
+        self.pipeline, self.forks = Pipeline(root / "now", variant, self._place.address), forks
+        self.pipeline.root.mkdir(exist_ok=True)
         self._trace: list[tuple[str, int]] = []
         self._expected: dict[str, Seen] = {}
         self._tables: dict[str, set[str]] = {}
-        self._prepare()
+        with self._undisturbed():
+            self._prepare()
 
     def _prepare(self) -> None:
         """A table with a history: others wrote to it, and our run of the day was done once with an earlier delivery."""
@@ -53,9 +72,8 @@ class Walk:
                 self.pipeline.scatter()
             if step == "publish":
                 # Of another version, or half of it: what it tells is only a help, and is made anew.
-                self.pipeline.index.parent.mkdir(exist_ok=True)
-                self.pipeline.index.write_text("{")
-            self._keep(step)
+                self.pipeline.storage.write_bytes(self.pipeline.index, b"{")
+            self._place.keep(step)
             before = self.table_now()
             ended = self.run(step)
             self._tables[step] = {before, self.table_now()}
@@ -120,6 +138,7 @@ class Walk:
                     self.kill("publish", second)
                 self.run_all(("publish", "report") if second else STEPS)
         self._compare(expected, days, exact=kind in ("rerun", "recovery"))
+        self.all_gone()
         TALLY.points.add(f"{self.pipeline.variant} {step} {plan.point or f'change {plan.change}'} {plan.nth}")
         TALLY.equal += 1
 
@@ -169,17 +188,41 @@ class Walk:
     def expected(self, kind: str) -> Seen:
         """Return what must be there at the end: made once, by a run that nothing disturbs."""
         if kind not in self._expected:
-            self.restore("publish")
-            if kind == "other":
-                self.run_all(STEPS, OTHER)
-                self._tables[kind] = {self.table_now()}
-                self.run_all(("publish", "report"))
-            else:
-                self.pipeline.deliver(DAY, more=3)
-                self.run_all(STEPS)
-            self._tables.setdefault(kind, set()).add(self.table_now())
-            self._expected[kind] = self.pipeline.seen(*((DAY, OTHER) if kind == "other" else (DAY,)))
+            with self._undisturbed():
+                self._expect(kind)
         return self._expected[kind]
+
+    def _expect(self, kind: str) -> None:
+        self.restore("publish")
+        if kind == "other":
+            self.run_all(STEPS, OTHER)
+            self._tables[kind] = {self.table_now()}
+            self.run_all(("publish", "report"))
+        else:
+            self.pipeline.deliver(DAY, more=3)
+            self.run_all(STEPS)
+        self._tables.setdefault(kind, set()).add(self.table_now())
+        self._expected[kind] = self.pipeline.seen(*((DAY, OTHER) if kind == "other" else (DAY,)))
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        self.pipeline.engine = self._before
+        try:
+            yield
+        finally:
+            self.pipeline.engine = self._engine
+
+    def all_gone(self, seconds: float = 60) -> None:
+        """See that nothing is left that a killed job had started, such as a Java process; it may take a moment.
+
+        Raises:
+            AssertionError: Something is.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := [one for pid in self._killed for one in in_session(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not left, f"of killed jobs there are still: {left}"
+        self._killed.clear()
 
     def publish_over(self, files: int) -> float:
         """Publish over a table of many small files, with a reader, and kill nothing; return the seconds in which the reader saw a mix."""
@@ -213,8 +256,21 @@ class Walk:
         self._trace += ended.trace
         came_to = [name for name, _ in ended.trace]
         assert ended.killed, f"{plan} was armed in {step} and never reached; it came to {came_to}. {ended.said()}"
+        self._killed.append(ended.pid)
         TALLY.kills += 1
         return ended
+
+    def kill_when(self, step: str, due: Callable[[], bool]) -> None:
+        """Run one step and kill it from outside as soon as something is so, which must come before its end."""
+        started = self.forks.begin(self.pipeline.step(step), SALT)
+        while not due():
+            ended = self.forks.look(started)
+            assert ended is None, f"{step} ended before it was killed: {ended.said()}"
+            time.sleep(0.002)
+        os.kill(started[0], signal.SIGKILL)
+        assert self.forks.wait(started).killed
+        self._killed.append(started[0])
+        TALLY.kills += 1
 
     def table_now(self) -> str:
         """Return the digest of the table."""
@@ -245,11 +301,7 @@ class Walk:
 
     def restore(self, step: str) -> None:
         """Put the lake back to where it was before a step."""
-        shutil.rmtree(self.pipeline.root)
-        shutil.copytree(self._copies / step, self.pipeline.root, symlinks=True)
-
-    def _keep(self, step: str) -> None:
-        shutil.copytree(self.pipeline.root, self._copies / step, symlinks=True)
+        self._place.restore(step)
 
     def _as_a_reader_finds_it(self, allowed: set[str]) -> None:
         """Between a kill and the retry: a Delta table is whole; a parquet table is, unless its renames were cut short."""
@@ -262,7 +314,7 @@ class Walk:
         assert found.table == expected.table, _difference(found.table, expected.table)
         assert found.bad == expected.bad
         assert _numbers(found.counts, exact) == _numbers(expected.counts, exact)
-        assert '"pending":null' in self.pipeline.lease.read_text()
+        assert '"pending":null' in self.pipeline.lease
 
 
 def _times(names: Sequence[str]) -> list[tuple[str, int]]:

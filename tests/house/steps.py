@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 # Calls that change a lake or a table. `rewrite` and the like are our own functions, and are looked into.
 CHANGES = {
     "write_document", "write_bytes", "write_file", "write_table", "write_index", "write_step_spec", "write_step_result", "write_spec",
-    "write_result", "write_text", "copy_all", "replace_if", "mark", "Lease", "add_columns", "mkdir", "makedirs", "rename", "link", "open_w",
+    "write_result", "write_text", "copy_all", "take_all", "replace_if", "mark", "Lease", "add_columns", "mkdir", "makedirs", "rename", "link", "open_w",
 }  # fmt: skip
 OF_DELTA = {"create", "commit", "add_columns"}
 DELETIONS = {"delete", "delete_tree", "prune", "unlink", "rmdir", "rmtree", "vacuum"}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dataops.core.dataproc_dask.run import faults_of
+from dag_factories.check.files import check_files
 from tests.house.blocks import Block, blocks, pages
 from tests.house.tree import ROOT
 
 ALL = [block for page in pages() for block in blocks(page)]
+CLUSTER = re.compile(r"^cluster = (\{.*?\}$)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -71,6 +75,24 @@ def test_a_pipeline_passes_its_check(block: Block, fresh: Path) -> None:
     path.write_text(block.text, encoding="utf-8")
     done = dataops(["check", path.name], fresh)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", [one for one in ALL if re.search(CLUSTER, one.text)], ids=place)
+def test_a_cluster_of_a_page_is_one_that_google_takes_with_dask_on_it(block: Block) -> None:
+    for found in re.findall(CLUSTER, block.text):
+        cluster = ast.literal_eval(found)
+        assert faults_of({"cluster": cluster}) == []
+        assert cluster["init_actions"]
+
+
+@pytest.mark.parametrize("block", [one for one in ALL if "runner: dataproc_dask" in one.text], ids=place)
+def test_a_target_of_a_page_passes_its_check(block: Block, project: Path) -> None:
+    head = "" if re.search(r"^targets:", block.text, re.MULTILINE) else "targets:\n  local: {}\n"
+    (project / "dataops.yaml").write_text(
+        f"version: 1\n{head}{block.text.removeprefix('version: 1')}", encoding="utf-8"
+    )
+    found = check_files([project / "flights_delays.yaml"], target="gcp").findings
+    assert [one for one in found if one.file.endswith("dataops.yaml")] == []
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in of("console") if "$ dataops" in block.text}), ids=str)

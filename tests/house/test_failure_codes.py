@@ -7,15 +7,17 @@ import ast
 import re
 from collections.abc import Iterator
 
+from airflow_dataops.core.dataproc_dask.diagnosis import Reason
+from airflow_dataops.core.dataproc_dask.result import Code
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs/how-to/failures.md"
 FINDINGS = ROOT / "docs/reference/findings.md"
-CODE = re.compile(r"`([A-Z][A-Z_]{3,})`")
-# Raised by what runs beside a run: alerts.
-ELSEWHERE = {"ALERT_ENDPOINT", "ALERT_NOT_SENT"}
+CODE = re.compile(r"`([A-Z][A-Z0-9_]{3,})`")
+# Raised by what runs beside a run: alerts, MLflow (a warning), a janitor, and what reads a task's connection.
+ELSEWHERE = {"ALERT_ENDPOINT", "ALERT_NOT_SENT", "MLFLOW", "JANITOR_BLIND", "KUBERNETES_CONNECTION"}
 RUNS = ("jobs", "engines", "clients", "core/refine", "core/dq_gate")
-SINGLE = ("errors", "fit", "lease", "job_outcome", "run", "slices", "secrets")
+SINGLE = ("errors", "fit", "lease", "job_outcome", "run", "slices", "secrets", "s3", "s3_sources")
 
 
 def raised() -> set[str]:
@@ -44,6 +46,17 @@ def test_every_code_that_a_run_fails_with_is_on_the_page() -> None:
         CODE.findall(FINDINGS.read_text(encoding="utf-8"))
     )
     assert raised() - known - ELSEWHERE == set()
+
+
+def test_the_page_on_dask_names_every_reason_why_a_run_fails_there() -> None:
+    text = (ROOT / "docs/how-to/dataproc_dask.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert {reason.value for reason in Reason} <= {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
+
+
+def test_the_page_on_the_driver_names_every_code_of_a_result() -> None:
+    text = (ROOT / "docs/explanation/dask_driver.md").read_text(encoding="utf-8")
+    assert {code.value for code in Code} <= set(CODE.findall(text))
 
 
 def test_the_page_names_no_code_that_nothing_raises() -> None:

@@ -12,14 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.tree import ROOT, SHELL, modules
+from tests.house.tree import ROOT, SHELL, modules, script
 
 PAGES = sorted((ROOT / "docs/reference/api").glob("*.md"))
-_spec = importlib.util.spec_from_file_location("reference", ROOT / "tools/reference.py")
-assert _spec is not None
-assert _spec.loader is not None
-reference = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(reference)
+reference = script("tools/reference.py")
 PUBLIC: dict[str, list[str]] = reference.public_modules()
 NEEDS_AIRFLOW = (*tuple(f"airflow_dataops.{layer}" for layer in SHELL), "dag_factories.realise")
 

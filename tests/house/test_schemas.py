@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from typing import Any
 
@@ -13,13 +12,9 @@ import pytest
 
 from airflow_dataops.core.refine.spec import ReportSpec
 from airflow_dataops.core.refine.summary import summarise
-from tests.house.tree import ROOT
+from tests.house.tree import ROOT, script
 
-_spec = importlib.util.spec_from_file_location("schemas", ROOT / "tools/schemas.py")
-assert _spec is not None
-assert _spec.loader is not None
-tool = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tool)
+tool = script("tools/schemas.py")
 RUN = {
     "pipeline": "p",
     "key": "2013-01-01",

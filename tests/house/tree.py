@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("airflow_dataops", "dag_factories")
@@ -25,6 +27,17 @@ def modules(*packages: str) -> list[str]:
     """Return the dotted names of all modules below the packages; nothing for a package that does not exist."""
     names = [".".join(path.with_suffix("").parts) for path in sources(*(name.replace(".", "/") for name in packages))]
     return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+
+
+def script(path: str) -> ModuleType:
+    """Return a script of no package as a module, by its place below the root."""
+    file = ROOT / path
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def run_python(code: str, *args: str) -> str:

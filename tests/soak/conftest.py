@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
-from tests.faults.fixtures import forked, pytest_terminal_summary, walk_of
+from tests.faults.fixtures import forked, pytest_terminal_summary, walk_in_s3, walk_of
+from tests.services.fixtures import seaweedfs
 
-__all__ = ["forked", "pytest_terminal_summary", "walk_of"]
+__all__ = ["forked", "pytest_terminal_summary", "seaweedfs", "walk_in_s3", "walk_of"]

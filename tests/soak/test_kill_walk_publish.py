@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every place of publish, report and upkeep at which a process can die, and every change that they make to the file system."""
+"""Every place of publish, report and upkeep at which a process can die."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.arming import Plan
 from tests.faults.fixtures import WalkOf, all_of
-from tests.faults.pipeline import DENSE, VARIANTS, Variant
+from tests.faults.pipeline import VARIANTS, Variant
 from tests.faults.points import cut_short
 
 pytestmark = pytest.mark.soak
@@ -44,14 +44,3 @@ def test_the_next_publish_is_killed_while_it_recovers(walk_of: WalkOf, variant: 
             name = f"{first}, then {second} {nth}"
             todo.append((name, partial(walk.kill_and_check, kind, "publish", plan, again)))
     all_of(todo)
-
-
-@pytest.mark.parametrize("variant", DENSE, ids=str)
-@pytest.mark.parametrize("step", ["publish", "report", "maintain"])
-@pytest.mark.parametrize("kind", ["rerun", "anew"])
-def test_every_change_of_the_file_system(walk_of: WalkOf, variant: Variant, step: str, kind: str) -> None:
-    if kind == "anew" and step != "publish":
-        pytest.skip("what was staged matters to a publish only")
-    walk = walk_of(variant)
-    plans = [Plan(change=number) for number in range(1, walk.changes(step) + 1)]
-    all_of([(str(plan), partial(walk.kill_and_check, kind, step, plan)) for plan in plans])

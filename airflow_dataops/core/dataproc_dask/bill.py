@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -38,7 +39,13 @@ def seconds_by_phase(state: State, now: datetime) -> dict[str, float]:
     }
 
 
-def cost(run: DaskRun, state: State, card: RateCard, now: datetime) -> Decimal:
+def cost(
+    run: DaskRun,
+    state: State,
+    card: RateCard,
+    now: datetime,
+    histories: Mapping[str, Sequence[tuple[str, datetime]]] | None = None,
+) -> Decimal:
     """Return what the clusters of this try cost so far; each counts from its request until it was seen to be gone.
 
     Args:
@@ -46,6 +53,8 @@ def cost(run: DaskRun, state: State, card: RateCard, now: datetime) -> Decimal:
         state: What is remembered.
         card: Prices.
         now: Until when a cluster counts that is still there.
+        histories: UUID -> Google's own states of that cluster and when each began, where they were read. They are more exact than what is
+            remembered: of a cluster that was stopped in between, for instance.
 
     Raises:
         SpecError: The card has no price for a machine or disk type (``RATE_MISSING``).
@@ -54,5 +63,6 @@ def cost(run: DaskRun, state: State, card: RateCard, now: datetime) -> Decimal:
     for life in state.lives:
         if life.uuid:
             ready = [("RUNNING", life.ready_at)] if life.ready_at else []
-            lives.append(([("CREATING", life.asked_at), *ready], life.gone_at or now))
+            seen = (histories or {}).get(life.uuid) or [("CREATING", life.asked_at), *ready]
+            lives.append((seen, life.gone_at or now))
     return actual_cost(run.cluster, card, lives)

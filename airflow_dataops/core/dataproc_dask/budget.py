@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from typing import Annotated
 
 from pydantic import Field
 
-from airflow_dataops.core.dataproc_dask.durations import text
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.spec import ClusterSpec, Disk
+from airflow_dataops.core.durations import Duration, told
 from airflow_dataops.core.errors import SpecError, unknown_name
 from airflow_dataops.core.model import Model
 
@@ -52,10 +53,10 @@ class RateCard(Model):
     as_of: date | None = None
     machines: dict[str, MachineRate]
     dataproc_vcpu_hour: Decimal = Field(ge=0)
-    disk_gb_month: dict[str, Decimal]
+    disk_gb_month: dict[str, Annotated[Decimal, Field(ge=0)]]
     local_ssd_gb_month: Decimal | None = Field(default=None, ge=0)
     hours_per_month: int = Field(default=730, ge=1)
-    minimum: timedelta = timedelta(minutes=1)
+    minimum: Duration = timedelta(minutes=1)
 
 
 class Estimate(Model):
@@ -84,7 +85,7 @@ class Estimate(Model):
     def sentence(self) -> str:
         """The estimate for people."""
         limit = "" if self.limit is None else f"; the budget is {self.limit} {self.currency}"
-        return f"at worst {self.total} {self.currency} ({self.hourly:.4f} an hour for {text(self.lifetime)}){limit}"
+        return f"at worst {self.total} {self.currency} ({self.hourly:.4f} an hour for {told(self.lifetime)}){limit}"
 
 
 def worst_case(run: DaskRun, card: RateCard) -> Estimate:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from airflow_dataops.core.machine import CallError
 from airflow_dataops.core.model import Model
 
 
@@ -77,25 +78,13 @@ class Failure(Model):
     details: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class CallError:
-    """An answer that is an error: of a call, or in a finished operation.
-
-    Attributes:
-        code: Name of the gRPC status: ``UNAVAILABLE``.
-        message: Google's text.
-    """
-
-    code: str
-    message: str = ""
-
-
 TRANSIENT = frozenset(
     {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL", "UNKNOWN", "CANCELLED"}
 )
 
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
-_LOG = re.compile(r"gs://[^\s'\",)]+")
+_OBJECT = r"gs://[^\s'\",)]+"
+_LOGS = (re.compile(rf"output in:?\s*({_OBJECT})", re.IGNORECASE), re.compile(f"({_OBJECT})"))
 
 
 def is_transient(error: CallError) -> bool:
@@ -103,19 +92,6 @@ def is_transient(error: CallError) -> bool:
     if error.code == "RESOURCE_EXHAUSTED":
         return not _is_quota(error.message) and not _CREATE_ERRORS[0].pattern.search(error.message)
     return error.code in TRANSIENT
-
-
-def backoff(count: int, first: timedelta, longest: timedelta, jitter: float) -> timedelta:
-    """Return how long to wait after the n-th error in a row, counted from 1.
-
-    Args:
-        count: Errors in a row.
-        first: Pause after the first one; it doubles with each.
-        longest: Upper end.
-        jitter: A number from 0 up to 1 that spreads callers: the pause is half to all of the doubled length.
-    """
-    whole = min(longest.total_seconds(), first.total_seconds() * 2.0 ** min(max(count, 1) - 1, 30))
-    return timedelta(seconds=whole * (0.5 + 0.5 * jitter))
 
 
 @dataclass(frozen=True)
@@ -157,10 +133,11 @@ _CREATE_ERRORS = (
         "ask for fewer or smaller machines, or for more quota of the region: gcloud compute regions describe REGION",
     ),
     _known(
-        r"private google access|subnetwork|firewall|connectivity",
+        r"private google access|firewall|connectivity",
         Reason.NETWORK,
         Remedy.GIVE_UP,
-        "gcloud compute networks subnets update SUBNET --region REGION --enable-private-ip-google-access",
+        "gcloud compute networks subnets update SUBNET --region REGION --enable-private-ip-google-access; "
+        "the firewall has to let the nodes talk to one another",
     ),
 )
 _BY_CODE = {
@@ -237,8 +214,12 @@ def was_ttl(seen_gone: datetime, expires: datetime | None, slack: timedelta = ti
 
 
 def first_log(texts: Sequence[str]) -> str | None:
-    """Return the first address of an object in a bucket that the texts name."""
-    return next((found[0].rstrip(".") for text in texts if (found := _LOG.search(text))), None)
+    """Return the address of a log that the texts name: where they say that output is, else their first object in a bucket.
+
+    Google names the script that failed first, and its output after it.
+    """
+    found = (form.search(text) for form in _LOGS for text in texts)
+    return next((one[1].rstrip(".") for one in found if one), None)
 
 
 def _failure(code: Reason, error: CallError, hint: str, *, retryable: bool = False) -> Failure:
@@ -248,4 +229,6 @@ def _failure(code: Reason, error: CallError, hint: str, *, retryable: bool = Fal
 
 def _is_quota(message: str) -> bool:
     """A limit of requests a minute is called a quota too, but passes in a moment."""
-    return bool(_QUOTA.search(message)) and not re.search(r"per (minute|second)|rate|requests", message, re.IGNORECASE)
+    return bool(_QUOTA.search(message)) and not re.search(
+        r"per (minute|second)|\brate\b|\brequests\b", message, re.IGNORECASE
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError, Failure, Reason, diagnose_call, is_transient
+from airflow_dataops.core.dataproc_dask.diagnosis import Failure, Reason, diagnose_call, is_transient
 from airflow_dataops.core.dataproc_dask.observation import ClusterView, Look
 from airflow_dataops.core.dataproc_dask.request import delete_request, keep_request
 from airflow_dataops.core.dataproc_dask.state import Doomed, Outcome, Patience, Phase
 from airflow_dataops.core.dataproc_dask.turn import CallKind, Next, Turn
+from airflow_dataops.core.machine import CallError
 
 _BUSY = frozenset({"FAILED_PRECONDITION", "ABORTED"})  # another operation of the cluster is under way
 _SLOW = timedelta(seconds=60)  # a delete that was taken shows in the cluster's state by then
@@ -29,7 +30,9 @@ def drop(turn: Turn) -> Next:
         step = _listed(turn, turn.seen.clusters)
         if step is not None:
             return step
-    waiting = next((one for one in turn.state.doomed if one.taken_at is None), None)
+    waiting = _untold(turn)
+    if waiting is None and any(one.refused for one in turn.state.doomed):
+        return _refused(turn)
     if not turn.state.doomed or (waiting is None and state.patience is Patience.SEND):
         return _done(turn)
     if turn.state.drop_until is not None and turn.now >= turn.state.drop_until:
@@ -68,7 +71,7 @@ def keep(turn: Turn) -> Next:
 
 
 def _answered(turn: Turn, error: CallError | None) -> Next | None:
-    sent = next((one for one in turn.state.doomed if one.taken_at is None), None)
+    sent = _untold(turn)
     if sent is None:
         return None
     if error is None:
@@ -82,14 +85,28 @@ def _answered(turn: Turn, error: CallError | None) -> Next | None:
     if is_transient(error) or error.code in _BUSY:
         late = turn.state.drop_until is not None and turn.now >= turn.state.drop_until
         return _stuck(turn) if late else turn.again()
-    failure = diagnose_call(error, f"delete cluster {sent.name}", Reason.DELETE_REFUSED)
+    # The others are told all the same, before this one is told of.
+    _replace(turn, sent, sent.model_copy(update={"refused": f"{error.code}: {error.message}"}))
+    return None
+
+
+def _untold(turn: Turn) -> Doomed | None:
+    return next((one for one in turn.state.doomed if one.taken_at is None and not one.refused), None)
+
+
+def _refused(turn: Turn) -> Next:
+    one = next(one for one in turn.state.doomed if one.refused)
+    code, _, message = one.refused.partition(": ")
+    failure = diagnose_call(CallError(code, message), f"delete cluster {one.name}", Reason.DELETE_REFUSED)
     return _loud(turn, Reason.DELETE_REFUSED, failure.message, failure.hint)
 
 
 def _listed(turn: Turn, read: tuple[ClusterView, ...] | CallError) -> Next | None:
     if isinstance(read, CallError):
         late = turn.state.drop_until is not None and turn.now >= turn.state.drop_until
-        return _stuck(turn) if late or not is_transient(read) else turn.again(Look.CLUSTERS)
+        if late or not is_transient(read):
+            return _stuck(turn, f"{read.code} {read.message}".strip())
+        return turn.again(Look.CLUSTERS)
     turn.set(errors=0)
     outcome = turn.state.outcome
     if outcome is not None and outcome.kept_until is None:
@@ -125,12 +142,14 @@ def _done(turn: Turn) -> Next:
     return after
 
 
-def _stuck(turn: Turn) -> Next:
+def _stuck(turn: Turn, unseen: str = "") -> Next:
     listed = ", ".join(one.name for one in turn.state.doomed)
     if turn.state.outcome is None and not turn.state.haunted:
         turn.note("DELETE_SLOW", f"{listed}: still being deleted; going on without waiting for it")
         return _done(turn)
     message = f"{listed}: told to go, and not seen to be gone by the deadline"
+    if unseen:
+        message = f"{listed}: told to go, and nobody can see whether it is gone: {unseen}"
     return _loud(
         turn, Reason.DELETE_STUCK, message, "look at it in the console; the janitor and Google's time to live delete it"
     )
@@ -143,5 +162,7 @@ def _loud(turn: Turn, code: Reason, message: str, hint: str | None) -> Next:
     details = {"left": left, "before": before.model_dump(mode="json") if before else None}
     turn.note(code, message)
     failure = Failure(code=code, message=message, hint=hint, retryable=True, details=details)
+    if turn.state.outcome is None and turn.state.uuid not in {"", *(one.uuid for one in turn.state.doomed)}:
+        return turn.settle(failure)  # the cluster in use has not been told yet
     turn.set(outcome=Outcome(failure=failure))
     return Phase.END

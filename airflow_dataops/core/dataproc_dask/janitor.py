@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which clusters of this Airflow nobody waits for any more."""
+"""Which clusters of this Airflow nobody waits for any more.
+
+Whether a run still goes on is not asked for: Airflow's database is not for a task to read. What is looked at is the cluster: its label that
+says when its time is over, its state, and how long ago its last job ended.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from airflow_dataops.core import janitor
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.durations import Duration, text
-from airflow_dataops.core.dataproc_dask.observation import ClusterView
+from airflow_dataops.core.dataproc_dask.observation import CLUSTER_COMES, ClusterView
+from airflow_dataops.core.durations import Duration
+from airflow_dataops.core.janitor import length
 from airflow_dataops.core.model import Model
 
 _OVER = frozenset({"ERROR", "ERROR_DUE_TO_UPDATE", "STOPPED", "STOPPING", "UNKNOWN"})
@@ -27,21 +33,18 @@ class Verdict(StrEnum):
     EXPIRED = "EXPIRED"
     BROKEN = "BROKEN"
     ORPHANED = "ORPHANED"  # it runs, and has had no job for long
-    DEAD_OWNER = "DEAD_OWNER"  # its run has ended
 
 
 class Activity(Model):
-    """What is known about a cluster's jobs and owner.
+    """What is known about a cluster's jobs.
 
     Attributes:
         active_jobs: Jobs that have not ended.
         last_job_ended: When the last one ended; None where there was none.
-        owner_alive: Whether its Airflow run still goes on; None where that is not known.
     """
 
     active_jobs: int = 0
     last_job_ended: datetime | None = None
-    owner_alive: bool | None = None
 
 
 class JanitorPolicy(Model):
@@ -49,7 +52,7 @@ class JanitorPolicy(Model):
 
     Attributes:
         instance: Name of the Airflow installation whose clusters are looked after.
-        grace: A broken cluster, or one without an owner, is left to its task for so long.
+        grace: A broken cluster is left to its task for so long.
         orphan_after: A running cluster without a job is given up after so long.
         stuck_after: A delete that takes longer is told again and reported.
         lifetime: Age at which a cluster is deleted that does not say when it expires.
@@ -62,14 +65,11 @@ class JanitorPolicy(Model):
     lifetime: Duration = timedelta(days=1)
 
 
-class Finding(Model):
+class Finding(janitor.Finding):
     """The janitor's decision on one cluster; ``delete`` goes by UUID."""
 
-    name: str
     uuid: str
     verdict: Verdict
-    delete: bool
-    text: str
 
 
 def sweep(
@@ -101,7 +101,7 @@ def _judge(view: ClusterView, policy: JanitorPolicy, now: datetime, activity: Ac
     if view.state == "DELETING":
         stuck = age >= policy.stuck_after
         return _finding(
-            view, Verdict.STUCK if stuck else Verdict.DELETING, f"being deleted for {_length(age)}", delete=stuck
+            view, Verdict.STUCK if stuck else Verdict.DELETING, f"being deleted for {length(age)}", delete=stuck
         )
     expires = names.moment_of(view.labels.get(names.EXPIRES)) or (view.created_at or now) + policy.lifetime
     if now >= expires:
@@ -109,7 +109,12 @@ def _judge(view: ClusterView, policy: JanitorPolicy, now: datetime, activity: Ac
     if view.state in _OVER:
         broken = age >= policy.grace
         return _finding(
-            view, Verdict.BROKEN if broken else Verdict.YOUNG, f"{view.state} for {_length(age)}", delete=broken
+            view, Verdict.BROKEN if broken else Verdict.YOUNG, f"{view.state} for {length(age)}", delete=broken
+        )
+    if view.state in CLUSTER_COMES:
+        # What it is for cannot be seen yet; its label bounds how long a dead run's cluster stays in this state.
+        return _finding(
+            view, Verdict.IN_USE, f"{view.state}; its time is over at {expires:%Y-%m-%d %H:%M:%S} UTC", delete=False
         )
     if activity is None or activity.active_jobs:
         jobs = "its jobs are not known" if activity is None else f"{activity.active_jobs} of its jobs have not ended"
@@ -123,21 +128,13 @@ def _idle(view: ClusterView, policy: JanitorPolicy, now: datetime, activity: Act
     if keep is not None and activity.last_job_ended is not None and now < activity.last_job_ended + keep:
         until = activity.last_job_ended + keep
         return _finding(view, Verdict.KEPT, f"stays for a look until {until:%Y-%m-%d %H:%M:%S} UTC", delete=False)
-    if activity.owner_alive is False and idle >= policy.grace:
-        return _finding(
-            view, Verdict.DEAD_OWNER, f"its run has ended, and it has had no job for {_length(idle)}", delete=True
-        )
-    if activity.owner_alive is not True and idle >= policy.orphan_after:
-        return _finding(view, Verdict.ORPHANED, f"no job for {_length(idle)}", delete=True)
-    return _finding(view, Verdict.IN_USE, f"no job for {_length(idle)}", delete=False)
+    if idle >= policy.orphan_after:
+        return _finding(view, Verdict.ORPHANED, f"no job for {length(idle)}", delete=True)
+    return _finding(view, Verdict.IN_USE, f"no job for {length(idle)}", delete=False)
 
 
 def _finding(view: ClusterView, verdict: Verdict, why: str, *, delete: bool) -> Finding:
     return Finding(name=view.name, uuid=view.uuid, verdict=verdict, delete=delete, text=why)
-
-
-def _length(length: timedelta) -> str:
-    return text(timedelta(seconds=int(length.total_seconds()) // 60 * 60 or int(length.total_seconds())))
 
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -6,29 +6,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.diagnosis import (
-    CallError,
-    Failure,
-    Reason,
-    Remedy,
-    backoff,
-    diagnose_create,
-    is_transient,
-)
-from airflow_dataops.core.dataproc_dask.durations import text
+from airflow_dataops.core.dataproc_dask.diagnosis import Failure, Reason, Remedy, diagnose_create, is_transient
 from airflow_dataops.core.dataproc_dask.finding import take_over
-from airflow_dataops.core.dataproc_dask.observation import (
-    CLUSTER_COMES,
-    CLUSTER_RUNS,
-    ClusterView,
-    Gone,
-    Look,
-    OperationView,
-)
+from airflow_dataops.core.dataproc_dask.observation import CLUSTER_COMES, CLUSTER_RUNS, ClusterView, Look, OperationView
 from airflow_dataops.core.dataproc_dask.request import create_request
 from airflow_dataops.core.dataproc_dask.state import Goal, Life, Phase
 from airflow_dataops.core.dataproc_dask.turn import CallKind, Next, Step, Turn
+from airflow_dataops.core.durations import told
+from airflow_dataops.core.machine import CallError, Gone, backoff
 
+DASHBOARD = "/gateway/default/dask/status"  # the route that resources/dataproc/dask_init.sh gives it
 _CLOCKS = timedelta(minutes=2)  # how far Google's clock and ours may differ
 
 
@@ -47,6 +34,7 @@ def ask(turn: Turn) -> Next:
         doubtful=False,
         old_answer=False,
         uuid="",
+        cluster="",
         operation="",
         attempts=state.attempts + 1,
         errors=0,
@@ -144,12 +132,14 @@ def _cluster(turn: Turn, read: ClusterView | Gone | CallError) -> Next:
 
 
 def _ready(turn: Turn, view: ClusterView) -> Next:
+    dashboard = f"{view.gateway}{DASHBOARD}" if view.gateway else ""
+    ready = {"ready_at": turn.now, "dashboard": dashboard}
     lives = tuple(
-        life.model_copy(update={"ready_at": turn.now}) if life.uuid == view.uuid and life.ready_at is None else life
+        life.model_copy(update=ready) if life.uuid == view.uuid and life.ready_at is None else life
         for life in turn.alive(view.uuid)
     )
     turn.set(lives=lives, expires_at=names.moment_of(view.labels.get(names.EXPIRES)), errors=0, failure=None)
-    turn.note("READY", f"cluster {view.name} runs")
+    turn.note("READY", f"cluster {view.name} runs" + (f"; Dask's dashboard: {dashboard}" if dashboard else ""))
     return turn.settle() if turn.state.goal is Goal.CLUSTER else Phase.SUBMIT
 
 
@@ -190,7 +180,7 @@ def _failed(turn: Turn, failure: Failure, remedy: Remedy) -> Next:
         pause = backoff(state.attempts, policy.backoff, policy.backoff_limit, turn.jitter)
     if turn.now + pause >= state.make_until:
         return turn.settle(failure)
-    turn.note(failure.code, f"{failure.message}; trying again in {text(pause)}")
+    turn.note(failure.code, f"{failure.message}; trying again in {told(pause)}")
     turn.set(not_before=turn.now + pause, zone=state.zone + (remedy is Remedy.NEXT_ZONE))
     return _next_generation(turn, counted=True)
 
@@ -220,7 +210,7 @@ def _late(turn: Turn) -> Next | None:
     limit, asked = turn.run.policy.deadlines.create, turn.state.asked_at
     if asked is None or turn.now - asked < limit:
         return None
-    message = f"cluster {turn.name} does not run after {text(limit)}"
+    message = f"cluster {turn.name} does not run after {told(limit)}"
     hint = "give policy.deadlines.create more time, or look at the cluster's operation in the console"
     failure = Failure(code=Reason.CREATE_TIMEOUT, message=message, hint=hint, retryable=True)
     return _failed(turn, failure, Remedy.NEXT_ZONE)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -13,7 +12,7 @@ from typing import Any
 
 from airflow_dataops.core.dataproc_dask.spec import ClusterSpec, DaskJob
 from airflow_dataops.core.errors import SpecError
-from airflow_dataops.core.model import Model
+from airflow_dataops.core.identity import RunIdentity, run_hash, text_hash
 
 LONGEST_CLUSTER_NAME, LONGEST_JOB_ID, LONGEST_REQUEST_ID, LONGEST_LABEL = 51, 100, 40, 63
 MOST_GENERATIONS = 99
@@ -23,35 +22,12 @@ TRY, GENERATION, KEEP = "dataops-try", "dataops-generation", "dataops-keep"
 JOB, ATTEMPT, EXECUTION = "dataops-job", "dataops-attempt", "dataops-execution"
 
 _HASH_IN_NAME = 20  # 100 bits; the label carries all 256, so that a clash is seen
+_LONGEST_PREFIX = 35  # of a managed cluster
 _LONGEST_SLUG = LONGEST_CLUSTER_NAME - len("dd-") - 1 - _HASH_IN_NAME - len("-g99")
 _NAMESPACE = hashlib.sha256(b"airflow-dataops/dataproc_dask").digest()[:16]
 # What does not change the machines: a retry with another of these still takes the cluster as its own.
 _NOT_THE_CLUSTER = {"labels", "secure", "idle_delete_ttl", "auto_delete_ttl"}
 _NOT_THE_JOB = {"name", "spec_uri"}
-
-
-class RunIdentity(Model):
-    """Which run of which task of which Airflow.
-
-    Attributes:
-        instance: Name of the Airflow installation; two of them in one project must differ.
-        dag_id: DAG.
-        task_id: Task, or the task group that shares a cluster.
-        run_id: Run.
-        map_index: Index of a mapped task, else -1.
-    """
-
-    instance: str
-    dag_id: str
-    task_id: str
-    run_id: str
-    map_index: int = -1
-
-
-def run_hash(identity: RunIdentity) -> str:
-    """Return the run's full hash: 52 of a-z and 2-7."""
-    parts = [identity.instance, identity.dag_id, identity.task_id, identity.run_id, identity.map_index]
-    return _base32(json.dumps(parts, ensure_ascii=False))
 
 
 def base_name(identity: RunIdentity) -> str:
@@ -83,6 +59,18 @@ def generation_of(base: str, name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def managed_prefix(base: str) -> str:
+    """Return what Google makes the name of a workflow's cluster of, by a suffix of its own: at most 35 characters, with the run's hash."""
+    if len(base) <= _LONGEST_PREFIX:
+        return base
+    return f"{base[: _LONGEST_PREFIX - 1 - _HASH_IN_NAME].rstrip('-')}-{base[-_HASH_IN_NAME:]}"
+
+
+def is_managed(base: str, name: str) -> bool:
+    """Tell whether ``name`` is that of a cluster which Google made for a workflow of the run."""
+    return name.startswith(f"{managed_prefix(base)}-") and generation_of(base, name) is None
+
+
 def job_id(base: str, job: str, execution: int) -> str:
     """Return the id of the n-th execution of a job: at most 100 characters.
 
@@ -90,6 +78,11 @@ def job_id(base: str, job: str, execution: int) -> str:
     that is still under way cannot become a second job.
     """
     return f"{base}-{job}-x{execution}"
+
+
+def job_folder(spec_uri: str, job_id: str) -> str:
+    """Return where an execution leaves its files: a folder beside the job's document, so that no two executions write the same object."""
+    return f"{spec_uri.rpartition('/')[0]}/{job_id}"
 
 
 def request_id(name: str, operation: str, generation: int, place: str = "") -> str:
@@ -106,12 +99,12 @@ def cluster_hash(spec: ClusterSpec) -> str:
     document = spec.model_dump(mode="json", exclude=_NOT_THE_CLUSTER)
     for name in ("tags", "scopes"):
         document[name] = sorted(document[name])
-    return "s" + _base32(_canonical({"version": 1, "cluster": document}))
+    return "s" + text_hash(_canonical({"version": 1, "cluster": document}))
 
 
 def job_hash(job: DaskJob) -> str:
     """Return the hash of what the job does; its name and where its document lies do not count."""
-    return "s" + _base32(_canonical({"version": 1, "job": job.model_dump(mode="json", exclude=_NOT_THE_JOB)}))
+    return "s" + text_hash(_canonical({"version": 1, "job": job.model_dump(mode="json", exclude=_NOT_THE_JOB)}))
 
 
 def run_labels(identity: RunIdentity) -> dict[str, str]:
@@ -129,7 +122,7 @@ def label_value(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if slug == text and len(slug) <= LONGEST_LABEL and slug[:1].isalpha():
         return slug
-    return f"x-{slug[:40].strip('-')}-{_base32(text)[:12]}".replace("--", "-")
+    return f"x-{slug[:40].strip('-')}-{text_hash(text)[:12]}".replace("--", "-")
 
 
 def moment_label(moment: datetime) -> str:
@@ -168,7 +161,3 @@ def list_filter(own: Mapping[str, str]) -> str:
 
 def _canonical(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _base32(text: str) -> str:
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=").lower()

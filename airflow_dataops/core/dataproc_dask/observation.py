@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError
+from airflow_dataops.core.machine import Accepted, CallError, Gone
 
 
 class Look(StrEnum):
@@ -17,20 +17,10 @@ class Look(StrEnum):
     CLUSTERS = "clusters"  # list of the clusters with the run's labels
     JOBS = "jobs"  # list of the jobs with the run's labels
     CLUSTER = "cluster"  # the cluster by its name
-    OPERATION = "operation"  # the create operation
+    OPERATION = "operation"  # the operation that makes the cluster, or is the workflow
     JOB = "job"  # the job by its id
     HEARTBEAT = "heartbeat"  # the driver's sign of life, in a bucket
     RESULT = "result"  # the driver's result.json, in a bucket
-
-
-@dataclass(frozen=True)
-class Gone:
-    """Google says that there is no such thing (``NOT_FOUND`` of a read)."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """A call that has nothing to say was taken."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +35,7 @@ class ClusterView:
         detail: Google's words on the state.
         since: When the state began.
         created_at: When its first state began.
+        gateway: Where the Component Gateway shows its web interfaces: ``https://…``; empty without one.
     """
 
     name: str
@@ -54,6 +45,7 @@ class ClusterView:
     detail: str = ""
     since: datetime | None = None
     created_at: datetime | None = None
+    gateway: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,9 @@ class OperationView:
         done: Whether it has ended.
         error: How it failed; None where it did not.
         cluster_uuid: The cluster that it is about (``metadata.cluster_uuid``); empty where it does not say.
+        cluster_name: Name of a workflow's cluster; empty while it has none.
+        job_id: Id of a workflow's first job; empty while there is none.
+        work_began_at: When a workflow's first job was sent; None where it does not say.
         started_at: When it began (first state of ``metadata.status_history``, else the present one's start); None where it does not say.
     """
 
@@ -73,6 +68,9 @@ class OperationView:
     error: CallError | None = None
     cluster_uuid: str = ""
     started_at: datetime | None = None
+    cluster_name: str = ""
+    job_id: str = ""
+    work_began_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ class JobView:
         details: Google's words on the state.
         log_uri: ``driver_output_resource_uri``.
         since: When the state began.
+        ran_at: When it first ran, also of a job that has ended meanwhile; None where it never did, or nobody says.
     """
 
     id: str
@@ -98,6 +97,7 @@ class JobView:
     details: str = ""
     log_uri: str | None = None
     since: datetime | None = None
+    ran_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ Reply = OperationView | JobView | Accepted | CallError
 class Observation:
     """The answer to the last call, and what was looked at; None for what was not.
 
-    A read that failed is its :class:`~airflow_dataops.core.dataproc_dask.diagnosis.CallError`; a read of something that is not there is
+    A read that failed is its :class:`~airflow_dataops.core.machine.CallError`; a read of something that is not there is
     :class:`Gone`.
     """
 

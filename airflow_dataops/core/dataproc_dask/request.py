@@ -100,13 +100,17 @@ def submit_request(cluster: ClusterSpec, job: DaskJob, *, name: str, job_id: str
             "placement": {"cluster_name": name},
             "labels": {**cluster.labels, **labels, names.JOB: job.name, names.SPEC: names.job_hash(job)},
             "scheduling": {"max_failures_per_hour": 0},
-            "pyspark_job": driver_of(job),
+            "pyspark_job": driver_of(job, job_id),
         },
     }
 
 
-def driver_of(job: DaskJob) -> Request:
+def driver_of(job: DaskJob, job_id: str) -> Request:
     """Return a ``PySparkJob`` that is our driver: plain Python, which reads the job's document and compares its hash.
+
+    Args:
+        job: The job, with the URI and hash of its document.
+        job_id: Names this execution: the driver leaves its result under :func:`~airflow_dataops.core.dataproc_dask.names.job_folder`.
 
     Raises:
         SpecError: The job has no driver file or no document (``JOB_INCOMPLETE``).
@@ -121,7 +125,7 @@ def driver_of(job: DaskJob) -> Request:
     return _given(
         {
             "main_python_file_uri": job.bootstrap_uri,
-            "args": ["--spec", job.spec_uri, "--sha256", job.spec_hash],
+            "args": ["--spec", job.spec_uri, "--sha256", job.spec_hash, "--job-id", job_id],
             "python_file_uris": job.python_file_uris,
             "properties": job.properties,
         }
@@ -201,7 +205,7 @@ def node_metadata(cluster: ClusterSpec) -> dict[str, str]:
     if cluster.nfs is not None:
         own |= {
             "dataops-nfs-server": cluster.nfs.server,
-            "dataops-nfs-export": cluster.nfs.export,
+            "dataops-nfs-export": f"/{cluster.nfs.export.lstrip('/')}",
             "dataops-nfs-mount-point": cluster.nfs.mount_point,
         }
     return cluster.metadata | {key: value for key, value in own.items() if value is not None}

@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import model_validator
 
-from airflow_dataops.core.dataproc_dask.rules import Fault, broken_rules
+from airflow_dataops.core import checked
+from airflow_dataops.core.checked import Fault, broken
+from airflow_dataops.core.dataproc_dask.rules import broken_rules
 from airflow_dataops.core.dataproc_dask.spec import RunParts
-from airflow_dataops.core.errors import SpecError
 
 RULES_BROKEN = "dask_run_rules"
+INVALID = "DASK_RUN_INVALID"
 
 
 class DaskRun(RunParts):
@@ -28,22 +29,13 @@ class DaskRun(RunParts):
     def _keeps_the_rules(self) -> DaskRun:
         faults = broken_rules(self)
         if faults:
-            listed = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
-            context = {"listed": listed, "faults": [fault.to_dict() for fault in faults]}
-            raise PydanticCustomError(RULES_BROKEN, "{listed}", context)
+            raise broken(faults, RULES_BROKEN)
         return self
 
 
 def faults_of(document: Mapping[str, Any]) -> list[Fault]:
-    """Return all that is wrong with the document of a :class:`DaskRun`.
-
-    Values of the wrong type and unknown keys come first; the bounds are looked at when there are none of those.
-    """
-    try:
-        DaskRun.model_validate(document)
-    except ValidationError as error:
-        return [fault for found in error.errors() for fault in _from_pydantic(found)]
-    return []
+    """Return all that is wrong with the document of a :class:`DaskRun`; see :func:`~airflow_dataops.core.checked.faults_of`."""
+    return checked.faults_of(DaskRun, document, RULES_BROKEN)
 
 
 def parse(document: Mapping[str, Any]) -> DaskRun:
@@ -52,19 +44,13 @@ def parse(document: Mapping[str, Any]) -> DaskRun:
     Raises:
         SpecError: Something is wrong; ``details["faults"]`` lists it all (``DASK_RUN_INVALID``).
     """
-    faults = faults_of(document)
-    if not faults:
-        return DaskRun.model_validate(document)
-    lines = [f"{fault.path}: {fault.message}" for fault in faults]
-    raise SpecError(
-        "; ".join(lines),
-        hint=next((fault.hint for fault in faults if fault.hint), None),
-        code="DASK_RUN_INVALID",
-        details={"faults": [fault.to_dict() for fault in faults]},
-    )
+    return checked.parse(DaskRun, document, RULES_BROKEN, INVALID)
 
 
-def _from_pydantic(found: Any) -> list[Fault]:
-    if found["type"] == RULES_BROKEN:
-        return [Fault(**fault) for fault in found["ctx"]["faults"]]
-    return [Fault(".".join(str(part) for part in found["loc"]), str(found["type"]).upper(), found["msg"])]
+def parse_parts(document: Mapping[str, Any]) -> RunParts:
+    """Return what ``document`` asks for, which may break rules: for who wants to tell them together with more.
+
+    Raises:
+        SpecError: A value is of the wrong type, or a key unknown; ``details["faults"]`` lists them all (``DASK_RUN_INVALID``).
+    """
+    return checked.parse(RunParts, document, RULES_BROKEN, INVALID)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from airflow_dataops.core.dataproc_dask.durations import Duration
+from airflow_dataops.core.durations import Duration
 from airflow_dataops.core.model import Model
 
 MINUTE = timedelta(minutes=1)
@@ -33,7 +33,12 @@ class Disk(Model):
 
 
 class Master(Model):
-    """The one node with the Dask scheduler (``standalone``) or YARN's resource manager, and the driver of every job."""
+    """The one node with the Dask scheduler (``standalone``) or YARN's resource manager, and the driver of every job.
+
+    Attributes:
+        machine_type: Its machine type.
+        disk: Its boot disk.
+    """
 
     machine_type: str = "n2-standard-4"
     disk: Disk = Disk()
@@ -45,6 +50,8 @@ class Workers(Model):
     Attributes:
         count: Number of machines.
         minimum: Fewest with which a cluster still counts as made; None wants all of them.
+        machine_type: Their machine type.
+        disk: The boot disk of each.
     """
 
     count: int = 2
@@ -54,7 +61,12 @@ class Workers(Model):
 
 
 class MachineChoice(Model):
-    """Machine types that are equally welcome; a lower rank is tried first."""
+    """Machine types that are equally welcome.
+
+    Attributes:
+        machine_types: The types.
+        rank: A lower one is tried first.
+    """
 
     machine_types: list[str] = Field(min_length=1)
     rank: int = 0
@@ -68,6 +80,7 @@ class SecondaryWorkers(Model):
         preemptibility: ``SPOT``, ``PREEMPTIBLE`` or ``NON_PREEMPTIBLE``.
         choices: Machine types in order; empty takes the primary workers' type.
         standard_base: Machines that are bought at the standard price before spot ones; with ``choices`` only.
+        disk: The boot disk of each.
     """
 
     count: int
@@ -78,14 +91,25 @@ class SecondaryWorkers(Model):
 
 
 class InitAction(Model):
-    """A script that each node runs when it starts, and how long it may take."""
+    """A script that each node runs when it starts.
+
+    Attributes:
+        uri: Where it lies in a bucket.
+        timeout: How long it may take.
+    """
 
     uri: str
     timeout: Duration = 10 * MINUTE
 
 
 class NfsMount(Model):
-    """A Filestore share: ``server:/export`` mounted on every node at ``mount_point``."""
+    """A Filestore share that every node mounts.
+
+    Attributes:
+        server: Its address, within the subnetwork's VPC.
+        export: Name of the share, ``vol1`` or ``/vol1``.
+        mount_point: Folder on every node.
+    """
 
     server: str
     export: str
@@ -178,7 +202,12 @@ class ClusterSpec(Model):
 
 
 class Adapt(Model):
-    """As many Dask workers as there is work for, within two bounds."""
+    """As many Dask workers as there is work for, within two bounds.
+
+    Attributes:
+        minimum: Never fewer.
+        maximum: Never more.
+    """
 
     minimum: int
     maximum: int
@@ -240,7 +269,8 @@ class Policy(Model):
         quota_backoff: First pause after a refused quota; it doubles.
         heartbeat_stale: A job that gives no sign of life for so long is taken for dead; None never.
         keep_failed_for: A cluster whose job failed is left for a look; Google deletes it after so long without a job.
-        budget: Most that the run may cost in the rate card's currency, at worst.
+        budget: Most that a cluster of the run may cost at worst, in the rate card's currency: its dearest hour as long as it may live. An
+            attempt that fails comes on top.
         over_budget: What happens when it might cost more.
     """
 

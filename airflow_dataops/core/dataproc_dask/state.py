@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
+from airflow_dataops.core.dataproc_dask import names
 from airflow_dataops.core.dataproc_dask.diagnosis import Failure
 from airflow_dataops.core.model import Model
 
@@ -19,6 +20,7 @@ class Goal(StrEnum):
     RUN = "run"  # a cluster, the job on it, and no cluster any more
     CLUSTER = "cluster"  # a cluster that runs
     JOB = "job"  # the job on a cluster that another task makes and deletes
+    WORKFLOW = "workflow"  # the same as RUN, but Google makes and deletes the cluster
     GONE = "gone"  # no cluster of the run
 
 
@@ -40,6 +42,7 @@ class Phase(StrEnum):
     CANCEL = "cancel"  # the job was told to stop
     JUDGE = "judge"  # the job has ended or is lost; find out how
     KEEP = "keep"  # leave the cluster for a look
+    CLOSE = "close"  # Google is about to delete the cluster of its workflow
     DROP = "drop"  # clusters were told to go
     END = "end"  # the outcome is known, and nothing is left to do
 
@@ -52,12 +55,14 @@ class Doomed(Model):
         uuid: Its UUID; nothing is deleted without.
         sent: Number of the delete request that is in force.
         taken_at: When Google took it; None while it has not.
+        refused: What Google said where it will not take it; empty where it did not say so.
     """
 
     name: str
     uuid: str
     sent: int = 1
     taken_at: AwareDatetime | None = None
+    refused: str = ""
 
 
 class Life(Model):
@@ -69,6 +74,7 @@ class Life(Model):
         asked_at: When it was asked for, or had been.
         ready_at: When it was seen to run.
         gone_at: When it was seen to be gone.
+        dashboard: Address of Dask's dashboard behind the Component Gateway; empty where there is none, or it was not seen yet.
     """
 
     name: str
@@ -76,6 +82,7 @@ class Life(Model):
     asked_at: AwareDatetime
     ready_at: AwareDatetime | None = None
     gone_at: AwareDatetime | None = None
+    dashboard: str = ""
 
 
 class Outcome(Model):
@@ -117,10 +124,13 @@ class State(Model):
         drop_until: When the clean-up has to be over.
         settle_until: Until when a create request whose fate is unknown may still come true.
         looked: Whether the run's clusters have been listed.
+        blind_since: Since when they cannot be listed; None where they can.
         generation: Number of the cluster that is in use or asked for next.
         zone: Number of the zone, counted on and on.
         uuid: UUID of the cluster in use.
-        operation: Name of the create operation.
+        cluster: Name of the cluster in use where Google has chosen it.
+        operation: Name of the operation that makes the cluster, or is the workflow.
+        stopped: Google was told to stop the workflow, and has taken it.
         asked_at: When the cluster in use was asked for.
         unsure: A cluster was asked for, and nobody has said what became of it.
         doubtful: An answer to the present create request was lost.
@@ -172,10 +182,13 @@ class State(Model):
     drop_until: AwareDatetime | None = None
     settle_until: AwareDatetime | None = None
     looked: bool = False
+    blind_since: AwareDatetime | None = None
     generation: int = 1
     zone: int = 0
     uuid: str = ""
+    cluster: str = ""
     operation: str = ""
+    stopped: bool = False
     asked_at: AwareDatetime | None = None
     unsure: bool = False
     doubtful: bool = False
@@ -206,6 +219,16 @@ class State(Model):
     outcome: Outcome | None = None
     errors: int = 0
     polls: int = 0
+
+    @property
+    def cluster_name(self) -> str:
+        """Name of the cluster in use, or asked for next."""
+        return self.cluster or names.cluster_name(self.base, self.generation)
+
+    @property
+    def execution_id(self) -> str:
+        """Name under which the job's present execution leaves its files; also its id, where it was not Google that chose that."""
+        return names.job_id(self.base, self.job_name, self.execution)
 
     def closed(self, uuid: str, at: datetime) -> tuple[Life, ...]:
         """Return the lives after the cluster with ``uuid`` was seen to be gone."""

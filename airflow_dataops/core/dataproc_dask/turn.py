@@ -9,16 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.diagnosis import Failure, Reason, backoff
+from airflow_dataops.core.dataproc_dask.diagnosis import Failure, Reason
 from airflow_dataops.core.dataproc_dask.observation import JOB_ENDED, ClusterView, Look, Observation
 from airflow_dataops.core.dataproc_dask.request import Request
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Doomed, Goal, Life, Outcome, Patience, Phase, State
-
-SETTLE = timedelta(seconds=60)  # a request whose answer was lost has come true by then, or never will
-SETTLE_WHEN_KILLED = timedelta(seconds=8)
-KILLED_TIME = timedelta(seconds=25)  # Airflow gives on_kill 30 seconds
-NO_TIME = timedelta()
+from airflow_dataops.core.machine import KILLED_TIME, NO_TIME, SETTLE, SETTLE_WHEN_KILLED, Note, Wait, backoff
 
 
 class CallKind(StrEnum):
@@ -29,6 +25,8 @@ class CallKind(StrEnum):
     KEEP = "UpdateCluster"
     SUBMIT = "SubmitJob"
     CANCEL = "CancelJob"
+    START = "InstantiateInlineWorkflowTemplate"
+    STOP = "CancelOperation"
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,10 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Wait:
-    """Send nothing."""
-
-
-@dataclass(frozen=True)
 class End:
     """All is over."""
 
     outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something that people want to read in the task's log, with a stable code."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +112,7 @@ class Turn:
     @property
     def name(self) -> str:
         """Name of the cluster in use."""
-        return names.cluster_name(self.state.base, self.state.generation)
+        return self.state.cluster_name
 
     @property
     def own_cluster(self) -> Doomed:
@@ -136,9 +121,9 @@ class Turn:
 
     def is_ours(self, view: ClusterView) -> bool:
         """Tell whether a cluster was made by this run."""
-        return (
-            names.is_ours(view.labels, self.state.own) and names.generation_of(self.state.base, view.name) is not None
-        )
+        base = self.state.base
+        named = names.generation_of(base, view.name) is not None or names.is_managed(base, view.name)
+        return named and names.is_ours(view.labels, self.state.own)
 
     def settle(self, failure: Failure | None = None) -> Phase:
         """Take down how the run ended, and go to the clean-up that it needs."""
@@ -160,6 +145,8 @@ class Turn:
     def clean(self) -> Phase:
         """Go to where the run's clusters are deleted, by the shortest way that misses none."""
         state = self.state
+        if state.goal is Goal.WORKFLOW and state.operation:
+            return Phase.CLOSE
         if state.unsure or not state.looked:
             return Phase.FIND
         self.set(doomed=state.with_doomed(self.own_cluster))

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from airflow_dataops.core.dataproc_dask import names
 from airflow_dataops.core.dataproc_dask.diagnosis import (
-    CallError,
     Failure,
     Reason,
     diagnose_call,
@@ -15,11 +14,11 @@ from airflow_dataops.core.dataproc_dask.diagnosis import (
     is_transient,
     was_ttl,
 )
-from airflow_dataops.core.dataproc_dask.durations import text
 from airflow_dataops.core.dataproc_dask.finding import (
     is_of_this_attempt,
     is_of_this_life,
     is_own_job,
+    is_to_be_replaced,
     is_wanted,
     remember_job,
 )
@@ -30,17 +29,20 @@ from airflow_dataops.core.dataproc_dask.observation import (
     JOB_STOPS,
     JOB_WAITS,
     ClusterView,
-    Gone,
     HeartbeatView,
     JobView,
     Look,
     ResultView,
 )
 from airflow_dataops.core.dataproc_dask.request import cancel_request, submit_request
+from airflow_dataops.core.dataproc_dask.result import Code
 from airflow_dataops.core.dataproc_dask.state import Goal, Patience, Phase
-from airflow_dataops.core.dataproc_dask.turn import KILLED_TIME, CallKind, Next, Step, Turn
+from airflow_dataops.core.dataproc_dask.turn import CallKind, Next, Step, Turn
+from airflow_dataops.core.durations import told
+from airflow_dataops.core.machine import KILLED_TIME, CallError, Gone
 
 _CLUSTER_EVERY = 6  # looks at the job for one at its cluster
+_UNHEARD_EVERY = 30  # looks at the job for one line about a sign of life that cannot be read
 _MOST_ERRORS = 5
 _PLACE_LOST = frozenset({"NOT_FOUND", "FAILED_PRECONDITION"})
 
@@ -66,11 +68,10 @@ def work(turn: Turn) -> Next:
     read, cluster = turn.seen.job, turn.seen.cluster
     if isinstance(cluster, ClusterView | Gone) and turn.state.goal is Goal.RUN and _is_lost(turn, cluster):
         return Phase.JUDGE
-    if isinstance(turn.seen.heartbeat, HeartbeatView):
-        turn.set(heard_at=turn.seen.heartbeat.at)
+    _hear(turn)
     if isinstance(read, CallError):
         if is_transient(read) or turn.state.errors < _MOST_ERRORS:
-            return _late(turn) or turn.again(Look.JOB)
+            return late(turn) or turn.again(Look.JOB)
         return turn.settle(diagnose_call(read, f"look at job {turn.state.job_id}"))
     if isinstance(read, Gone):
         turn.set(job_state="")
@@ -81,15 +82,10 @@ def work(turn: Turn) -> Next:
     if read.state in JOB_ENDED:
         return Phase.JUDGE
     if read.state in JOB_STOPS:
-        message = f"job {read.id} was told to stop, and not by this run"
-        turn.set(
-            cancel_at=turn.now,
-            cancel_for=Failure(code=Reason.JOB_CANCELLED, message=message, hint="somebody stopped it"),
-        )
-        return Phase.CANCEL
+        return _stopped(turn, read)
     if read.state not in JOB_WAITS and turn.state.runs_since is None:
         turn.set(runs_since=read.since or turn.now)
-    return _late(turn) or turn.poll(*_looks(turn))
+    return late(turn) or turn.poll(*_looks(turn))
 
 
 def cancel(turn: Turn) -> Next:
@@ -123,6 +119,7 @@ def judge(turn: Turn) -> Next:
         wanted.append(Look.CLUSTER)
     reads = {Look.RESULT: seen.result, Look.CLUSTER: seen.cluster}
     if any(reads[look] is None for look in wanted):
+        turn.set(errors=0)  # those of the watch are over
         return turn.look(*wanted)
     failed = any(isinstance(reads[look], CallError) for look in wanted)
     if failed and turn.state.errors < _MOST_ERRORS:
@@ -143,7 +140,8 @@ def judge(turn: Turn) -> Next:
         and turn.state.job_attempt != turn.state.attempt
     ):
         turn.note("RUN_AGAIN", f"job {turn.state.job_id} of an earlier try says DONE, but left no result")
-        turn.set(ignored=turn.state.execution, job_id="", submitted_at=None)
+        turn.set(ignored=turn.state.execution, job_id="", submitted_at=None, runs_since=None, heard_at=None)
+        turn.set(job_log=None)
         return Phase.FIND
     return turn.settle(_verdict(turn, result, lost=lost))
 
@@ -160,7 +158,8 @@ def _send(turn: Turn) -> Step:
     if job is None:
         raise ValueError("this run has no job to submit")
     made = names.job_id(state.base, job.name, state.execution)
-    turn.set(job_id=made)
+    if made != state.job_id:
+        turn.set(job_id=made, job_log=None)
     labels = state.own | {
         names.TRY: f"n{state.try_number}",
         names.ATTEMPT: state.attempt,
@@ -225,7 +224,7 @@ def _met(turn: Turn, job: JobView) -> Next:
         turn.set(execution=turn.state.execution + 1, submitted_at=None)
         return Phase.SUBMIT
     remember_job(turn, job)
-    if job.state not in JOB_ENDED and not is_wanted(turn, job):
+    if job.state not in JOB_ENDED and is_to_be_replaced(turn, job):
         message = f"job {job.id} does something else than is wanted now"
         turn.set(replaces=True, cancel_for=Failure(code=Reason.JOB_CANCELLED, message=message))
         return Phase.CANCEL
@@ -236,15 +235,20 @@ def _unsent(turn: Turn) -> Next | None:
     limit, since = turn.run.policy.deadlines.submit, turn.state.submitted_at
     if since is None or turn.now - since < limit:
         return None
-    message = f"Google did not take job {turn.state.job_id} within {text(limit)}"
+    message = f"Google did not take job {turn.state.job_id} within {told(limit)}"
     return _stop(turn, Reason.SUBMIT_TIMEOUT, message, "try again later; give policy.deadlines.submit more time")
 
 
-def _late(turn: Turn) -> Next | None:
+def late(turn: Turn) -> Next | None:
+    """Stop a job that does not begin, runs too long, or gives no sign of life; None for one that is in time.
+
+    It is silent only where its sign of life was looked for just now: what nobody has looked at, as in an outage or before a process went
+    on after another one, or what cannot be read, says nothing about the driver.
+    """
     limits, stale, state = turn.run.policy.deadlines, turn.run.policy.heartbeat_stale, turn.state
     if state.runs_since is None:
         if state.submitted_at is not None and turn.now - state.submitted_at >= limits.submit:
-            message = f"job {state.job_id} does not run {text(limits.submit)} after it was sent"
+            message = f"job {state.job_id} does not run {told(limits.submit)} after it was sent"
             return _stop(
                 turn,
                 Reason.SUBMIT_TIMEOUT,
@@ -253,14 +257,24 @@ def _late(turn: Turn) -> Next | None:
             )
         return None
     if turn.now - state.runs_since >= limits.run:
-        message = f"job {state.job_id} has run for {text(limits.run)}"
+        message = f"job {state.job_id} has run for {told(limits.run)}"
         return _stop(
             turn, Reason.RUN_TIMEOUT, message, "give policy.deadlines.run more time, or the cluster more workers"
         )
-    if stale is not None and turn.now - max(state.runs_since, state.heard_at or state.runs_since) >= stale:
-        message = f"job {state.job_id} is {state.job_state}, but its driver gave no sign of life for {text(stale)}"
+    looked = isinstance(turn.seen.heartbeat, HeartbeatView | Gone)
+    if stale is not None and looked and turn.now - max(state.runs_since, state.heard_at or state.runs_since) >= stale:
+        message = f"job {state.job_id} is {state.job_state}, but its driver gave no sign of life for {told(stale)}"
         return _stop(turn, Reason.HEARTBEAT_STALE, message, "read the driver's log; the master may be out of memory")
     return None
+
+
+def _hear(turn: Turn) -> None:
+    read, state = turn.seen.heartbeat, turn.state
+    if isinstance(read, HeartbeatView):
+        turn.set(heard_at=read.at)
+    elif isinstance(read, CallError) and state.polls % _UNHEARD_EVERY == 1:
+        why = f"{read.code} {read.message}".strip()
+        turn.note("HEARTBEAT_UNREAD", f"the driver's sign of life cannot be read, so nobody would see it die: {why}")
 
 
 def _looks(turn: Turn) -> list[Look]:
@@ -269,9 +283,20 @@ def _looks(turn: Turn) -> list[Look]:
     looks = [Look.JOB]
     if turn.run.policy.heartbeat_stale is not None and turn.state.runs_since is not None:
         looks.append(Look.HEARTBEAT)
-    if polls % _CLUSTER_EVERY == 0 and turn.state.goal is Goal.RUN:
-        looks.append(Look.CLUSTER)
+    if polls % _CLUSTER_EVERY == 0 and turn.state.goal is not Goal.JOB:
+        looks.append(Look.OPERATION if turn.state.goal is Goal.WORKFLOW and turn.state.operation else Look.CLUSTER)
     return looks
+
+
+def _stopped(turn: Turn, job: JobView) -> Next:
+    """Find out why a job was told to stop: by this run before a restart, where it is late or silent, else by somebody."""
+    unheard = turn.run.policy.heartbeat_stale is not None and turn.seen.heartbeat is None
+    if unheard and turn.state.runs_since is not None:
+        return turn.look(Look.JOB, Look.HEARTBEAT)
+    message = f"job {job.id} was told to stop, and not by this run"
+    failure = Failure(code=Reason.JOB_CANCELLED, message=message, hint="somebody stopped it")
+    turn.set(cancel_at=turn.now, cancel_for=failure)
+    return late(turn) or Phase.CANCEL
 
 
 def _stop(turn: Turn, code: Reason, message: str, hint: str) -> Phase:
@@ -308,8 +333,13 @@ def _is_lost(turn: Turn, cluster: ClusterView | Gone) -> bool:
 
 def _verdict(turn: Turn, result: ResultView | None, *, lost: bool) -> Failure:
     state = turn.state
-    if state.cancel_for is not None and not lost:
+    # A driver that was stopped says so: what else it says came before.
+    own = result is not None and not result.ok and result.code != Code.CANCELLED and state.job_state == "ERROR"
+    if state.cancel_for is not None and not lost and not own:
         return state.cancel_for.model_copy(update={"log_uri": state.job_log})
+    if isinstance(turn.seen.result, CallError) and state.job_state == "DONE":
+        failure = diagnose_call(turn.seen.result, f"read the result of job {state.job_id}, which says DONE")
+        return failure.model_copy(update={"log_uri": state.job_log})
     if result is None and state.job_state == "DONE":
         message = f"job {state.job_id} says DONE, but left no result"
         return Failure(code=Reason.RESULT_MISSING, message=message, hint="read the driver's log", log_uri=state.job_log)
@@ -327,7 +357,7 @@ def _lost(turn: Turn) -> Failure:
     seen: datetime = min(turn.now, state.job_since) if state.job_state in JOB_FAILED and state.job_since else turn.now
     if was_ttl(seen, state.expires_at):
         lifetime = turn.run.lifetime
-        message = f"Google deleted cluster {turn.name} when its time to live of {text(lifetime)} was over, in the middle of the job"
+        message = f"Google deleted cluster {turn.name} when its time to live of {told(lifetime)} was over, in the middle of the job"
         hint = "shorten policy.deadlines, or give cluster.auto_delete_ttl more time"
         return Failure(code=Reason.TTL, message=message, hint=hint, log_uri=state.job_log)
     message = f"cluster {turn.name} was taken away in the middle of the job, and not by its time to live"

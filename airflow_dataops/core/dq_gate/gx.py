@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_dataops.core.dq_gate.built import Parsed, build
 from airflow_dataops.core.dq_gate.problems import Path, Problem
-from airflow_dataops.core.dq_gate.rule import GX_REGISTRY, Rule
+from airflow_dataops.core.dq_gate.registry import GX_REGISTRY
+from airflow_dataops.core.dq_gate.rule import Rule
 from airflow_dataops.core.errors import did_you_mean
 
 SEVERITIES = ("critical", "warning", "info")

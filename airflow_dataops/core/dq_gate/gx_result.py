@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_dataops.core.dq_gate import rules as _all_rules  # noqa: F401 - importing them registers them
-from airflow_dataops.core.dq_gate.rule import REGISTRY
+from airflow_dataops.core.dq_gate.registry import REGISTRY
 from airflow_dataops.core.dq_gate.spec import GateResult, RuleOutcome
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_dataops.core.dq_gate import rules as _all_rules  # noqa: F401 - importing them registers them
 from airflow_dataops.core.dq_gate.built import Parsed, build, expression_problems
 from airflow_dataops.core.dq_gate.gx import parse_suite
 from airflow_dataops.core.dq_gate.problems import Path, Problem
-from airflow_dataops.core.dq_gate.rule import REGISTRY, Rule
+from airflow_dataops.core.dq_gate.registry import REGISTRY
+from airflow_dataops.core.dq_gate.rule import Rule
 from airflow_dataops.core.errors import did_you_mean
 
 COMMON = ("id", "severity", "mostly", "row_condition", "condition_parser", "description")

@@ -15,7 +15,7 @@ from airflow_dataops.core.dq_gate.literals import family, is_float
 from airflow_dataops.core.sql.casts import try_cast
 from airflow_dataops.core.sql.dialects import pin, plain_cast
 from airflow_dataops.core.sql.expressions import parse_condition
-from airflow_dataops.core.sql.types import parse_type
+from airflow_dataops.core.sql.types import INTEGERS, base_name, parse_type
 
 VALUE_PREFIX = "_dataops_value_"
 
@@ -140,7 +140,13 @@ class Rows:
 
     def aggregate(self, name: str, column: str) -> exp.Expression:
         """Return ``avg``, ``sum``, ``min``, ``max``, ``stddev_samp`` or ``median`` of a column."""
-        return cast("exp.Expression", _AGGREGATES[name](this=self.value(column)))
+        value: exp.Expression = self.value(column)
+        kind = base_name(self.columns[column])
+        if name in ("sum", "avg") and kind in INTEGERS:
+            value = pin("wide", value)
+        if name == "avg" and kind in (*INTEGERS, "decimal"):
+            value = pin("exact", value)
+        return cast("exp.Expression", _AGGREGATES[name](this=value))
 
     def quantile(self, column: str, share: float) -> exp.Expression:
         """Return the exact quantile that is a value of the column."""
@@ -168,7 +174,8 @@ def literal(value: Any, kind: str) -> exp.Expression:
     if isinstance(value, bool):
         return exp.Boolean(this=value)
     if isinstance(value, int | float):
-        return exp.Literal.number(value)
+        number = exp.Literal.number(value)
+        return plain_cast(number, "FLOAT") if base_name(kind) == "float" else number
     if family(kind) != "moment":
         return exp.Literal.string(value)
     moment = datetime.fromisoformat(value)

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr
 
-from airflow_dataops.core.dq_gate.spec import Severity
+from airflow_dataops.core.dq_gate.words import Severity
 from airflow_dataops.core.model import Model
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 Number = StrictInt | StrictFloat
 ConditionParser = Literal["sql", "spark", "pandas", "great_expectations", "great_expectations__experimental__"]
 IgnoreRow = Literal["all_values_are_missing", "any_value_is_missing", "never"]
-
-R = TypeVar("R", bound="type[Rule]")
-REGISTRY: dict[str, type[Rule]] = {}
-GX_REGISTRY: dict[str, type[Rule]] = {}
 
 
 @dataclass(frozen=True)
@@ -167,17 +163,3 @@ class TableRule(Rule):
     def judge(self, seen: Mapping[str, Any], context: Context) -> Finding:
         """Return the conclusion from the values of :meth:`aggregates`."""
         raise NotImplementedError
-
-
-def rule(kind: str, *gx: str) -> Callable[[R], R]:
-    """Register a rule under its short name and the names of the expectations that it stands for."""
-
-    def register(cls: R) -> R:
-        for name, registry in [(kind, REGISTRY), *((name, GX_REGISTRY) for name in gx)]:
-            if name in registry:
-                raise ValueError(f"two rules are called {name!r}: {registry[name].__name__} and {cls.__name__}")
-            registry[name] = cls
-        cls.kind, cls.gx = kind, gx
-        return cls
-
-    return register

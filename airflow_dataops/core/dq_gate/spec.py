@@ -7,11 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from airflow_dataops.core.dq_gate.words import OnFailure, Severity, Verdict
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.tables import ColumnProfile, JobResult, JobSpec, MaskSpec, QuarantineSpec, Slice, SourceSpec
-
-Severity = Literal["critical", "warning", "info"]
-OnFailure = Literal["quarantine", "fail", "warn"]
 
 
 class GateSpec(JobSpec):
@@ -84,9 +82,6 @@ class RuleOutcome(Model):
     examples: list[dict[str, Any]] = []
 
 
-Verdict = Literal["passed", "warned", "quarantined", "failed"]
-
-
 class GateResult(JobResult):
     """What a gate found.
 
@@ -116,3 +111,6 @@ class GateResult(JobResult):
         from airflow_dataops.core.dq_gate.gx_result import to_gx
 
         return to_gx(self)
+
+
+__all__ = ["GateResult", "GateSpec", "OnFailure", "RuleOutcome", "Severity", "Verdict"]

@@ -211,7 +211,7 @@ def check_staged(
 
 
 def target_path(staged: str, run: RunContext, number: int, token: int, owned: Slice | None = None) -> str:
-    """Return the path in the table of a staged file: its partition folders, and a name that was never used before.
+    """Return the path in the table of a staged file: its partition folders alone, and a name that was never used before.
 
     Args:
         staged: Path relative to the staged table.
@@ -220,7 +220,7 @@ def target_path(staged: str, run: RunContext, number: int, token: int, owned: Sl
         token: Fencing token: higher at every publish to the table.
         owned: What the run owns.
     """
-    folder = staged.rpartition("/")[0]
+    folder = "/".join(part for part in staged.split("/")[:-1] if "=" in part)
     name = f"{file_stem(run, owned)}-{token:06d}-{number:05d}.parquet"
     return f"{folder}/{name}" if folder else name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from sqlglot import exp
@@ -236,7 +237,7 @@ class Compiler:
         return Typed(function.build(*(m.tree for m in made)), result)
 
     def _argument(self, argument: exp.Expr, kind: str, where: str) -> Typed:
-        if kind in ("pattern", "text", "unit", "day", "position", "count"):
+        if kind in ("pattern", "text", "delimiter", "unit", "day", "position", "count"):
             return self._constant(argument, kind, where)
         made = self.compile(argument)
         if made.kind not in (None, kind) and kind != "any":
@@ -256,6 +257,8 @@ class Compiler:
                 check_regex(text)
             except SpecError as error:
                 raise self._located(error, argument) from error
+        if kind == "delimiter" and not text:
+            self._fail(f"{where} needs a text of at least one character here", argument)
         if kind == "unit" and text.lower() not in UNITS:
             hint = did_you_mean(text.lower(), UNITS)
             self._fail(f"unknown unit {text!r}; known are: {', '.join(UNITS)}", argument, hint)
@@ -276,6 +279,11 @@ class Compiler:
         for index, node in enumerate(nodes):
             if moment and isinstance(node, exp.Literal) and node.is_string:
                 made[index] = self._moment(node, moment)
+        if first_type([m for m in made if m.kind == "number"]) == "float":
+            # Each engine compares a float with a number in the text as something else: 0.1 is equal to it as a float only.
+            made = [
+                replace(m, tree=plain_cast(m.tree, "FLOAT")) if m.literal and m.kind == "number" else m for m in made
+            ]
         known = {m.kind: m.type for m in made if m.kind is not None}
         if len(known) > 1:
             names = " and ".join(sorted(str(kind) for kind in known.values()))

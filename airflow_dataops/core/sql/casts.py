@@ -111,7 +111,7 @@ def _to_boolean(value: exp.Expression, source: str, _target: str) -> exp.Express
         return exp.Paren(this=exp.NEQ(this=value, expression=exp.Literal.number(0)))
     if source != "string":
         return None
-    word = exp.Lower(this=exp.Trim(this=value))
+    word = exp.Lower(this=pin("trim", value))
     choices = [
         exp.If(
             this=exp.In(this=word.copy(), expressions=[exp.Literal.string(w) for w in words]),
@@ -139,6 +139,8 @@ def _to_number(value: exp.Expression, source: str, target: str) -> exp.Expressio
     tree = types.parse_type(target)
     if source == "string":
         return _guarded(value, _NUMBER, quick_try(value.copy(), tree))
+    if (source, target) == ("double", "float"):
+        return pin("to_float", value)
     if types.is_numeric(source):
         return quick_try(value, tree) if can_fail(source, target) else plain_cast(value, tree)
     if source == "boolean":
@@ -148,7 +150,7 @@ def _to_number(value: exp.Expression, source: str, target: str) -> exp.Expressio
 
 def _to_date(value: exp.Expression, source: str, _target: str) -> exp.Expression | None:
     if source == "string":
-        text = exp.Trim(this=value)
+        text = pin("trim", value)
         return _guarded(text, _DATE, quick_try(text.copy(), "DATE"))
     if source == "timestamptz":
         return plain_cast(plain_cast(value, "TIMESTAMPNTZ"), "DATE")

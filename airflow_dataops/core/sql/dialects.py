@@ -103,28 +103,58 @@ def _strip(value: exp.Expression, needed: exp.Expression) -> exp.Expression:
     return exp.Case(ifs=[exp.If(this=needed, true=trimmed)], default=value.copy())
 
 
-def _if_moment(text: exp.Expression, test: exp.Expression) -> exp.If:
-    return exp.If(this=test, true=_naive(quick_try(exp.Trim(this=text.copy()), "TIMESTAMPTZ")))
+# What DuckDB trims: Unicode's separators, and no tabs or line feeds.
+_SPACES = "".join(chr(code) for code in (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000))
+
+
+def _spark_trim(position: str) -> Expand:
+    return lambda value: exp.Trim(this=value, expression=exp.Literal.string(_SPACES), position=position)
+
+
+def _if_moment(trimmed: exp.Expression, test: exp.Expression) -> exp.If:
+    return exp.If(this=test, true=_naive(quick_try(trimmed, "TIMESTAMPTZ")))
+
+
+def _spark_moment(text: exp.Expression, pattern: exp.Expression) -> exp.Expression:
+    """Spark trims a character at a time; what matches as it is needs none of it."""
+    trimmed = _spark_trim("BOTH")(text)
+    return exp.Case(ifs=[_if_moment(value.copy(), _spark_rlike(value.copy(), pattern)) for value in (text, trimmed)])
+
+
+# Without a zone's offset and without parts of a second: what nearly all files hold.
+_COMMON_MOMENT = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z?"
 
 
 def _duck_moment(text: exp.Expression, pattern: exp.Expression) -> exp.Expression:
-    """The two common shapes take DuckDB's quick way, four times as fast; what it reads otherwise goes the long one.
-
-    That is hour 24, a sign in front, and a space in the place of a digit.
-    """
-
-    def like(shape: str) -> exp.Expression:
-        return exp.Like(this=text.copy(), expression=exp.Literal.string(shape))
-
-    def shaped(shape: str, spaces: str) -> exp.Expression:
-        return exp.Paren(this=exp.And(this=like(shape), expression=exp.Not(this=like(spaces))))
-
-    shapes = exp.Or(this=shaped("____-__-__T__:__:__Z", "% %"), expression=shaped("____-__-__ __:__:__", "% % %"))
-    common: exp.Expression = exp.Paren(this=shapes)
-    for shape in ("-%", "___________24:%"):
-        common = exp.And(this=common, expression=exp.Not(this=like(shape)))
+    """The common shapes take DuckDB's cast to a moment without zone, three times as fast as that by way of one with a zone."""
+    common = call("REGEXP_FULL_MATCH", text.copy(), exp.Literal.string(_COMMON_MOMENT))
     quick = exp.If(this=common, true=quick_try(text.copy(), "TIMESTAMPNTZ"))
-    return exp.Case(ifs=[quick, _if_moment(text, call("REGEXP_MATCHES", exp.Trim(this=text.copy()), pattern))])
+    trimmed = exp.Trim(this=text.copy())
+    return exp.Case(ifs=[quick, _if_moment(trimmed, call("REGEXP_MATCHES", trimmed.copy(), pattern))])
+
+
+def _infinity() -> exp.Expression:
+    return plain_cast(exp.Literal.string("Infinity"), "DOUBLE")
+
+
+def _spark_whole(name: str) -> Expand:
+    """Beyond 2 to the 52nd every double is whole, and Spark's function gives a bigint, which cannot hold them all."""
+
+    def build(value: exp.Expression) -> exp.Expression:
+        small = exp.LT(this=call("ABS", value.copy()), expression=exp.Literal.number(2**52))
+        return exp.Case(
+            ifs=[exp.If(this=small, true=plain_cast(call(name, value.copy()), "DOUBLE"))], default=value.copy()
+        )
+
+    return build
+
+
+def _spark_float(value: exp.Expression) -> exp.Expression:
+    most = plain_cast(exp.Literal.string("3.4028235677973366e38"), "DOUBLE")
+    large = exp.GTE(this=call("ABS", value.copy()), expression=most)
+    finite = exp.LT(this=call("ABS", value.copy()), expression=_infinity())
+    lost = exp.If(this=exp.And(this=large, expression=finite), true=exp.Null())
+    return exp.Case(ifs=[lost], default=plain_cast(value.copy(), "FLOAT"))
 
 
 PINS: dict[str, Pin] = {
@@ -157,10 +187,36 @@ PINS: dict[str, Pin] = {
     "text_timestamp": Pin(
         "an ISO text with offset becomes the moment it means, in UTC; Spark's TIMESTAMP_NTZ and DuckDB's TIMESTAMP drop the offset",
         _duck_moment,
-        lambda text, pattern: exp.Case(ifs=[_if_moment(text, _spark_rlike(exp.Trim(this=text.copy()), pattern))]),
+        _spark_moment,
     ),
     "is_nan": Pin(
-        "NaN is a value, not null, equal to itself and above all other numbers", *_function("ISNAN", "ISNAN")
+        "NaN is a value, not null, equal to itself and above all other numbers; Spark's function says false of null",
+        lambda value: call("ISNAN", value),
+        lambda value: exp.Paren(this=exp.EQ(this=value, expression=plain_cast(exp.Literal.string("NaN"), "DOUBLE"))),
+    ),
+    "trim": Pin(
+        "spaces as Unicode has them; Spark's alone takes the common one",
+        lambda value: call("TRIM", value),
+        _spark_trim("BOTH"),
+    ),
+    "ltrim": Pin("as trim, at the start", lambda value: call("LTRIM", value), _spark_trim("LEADING")),
+    "rtrim": Pin("as trim, at the end", lambda value: call("RTRIM", value), _spark_trim("TRAILING")),
+    "floor": Pin("a double on DuckDB, a bigint on Spark", lambda value: call("FLOOR", value), _spark_whole("FLOOR")),
+    "ceil": Pin("a double on DuckDB, a bigint on Spark", lambda value: call("CEIL", value), _spark_whole("CEIL")),
+    "to_float": Pin(
+        "a double beyond what a float holds is null; Spark makes it infinite",
+        lambda value: quick_try(value, "FLOAT"),
+        _spark_float,
+    ),
+    "wide": Pin(
+        "a sum of whole numbers does not overflow; Spark's is a bigint",
+        lambda value: value,
+        lambda value: plain_cast(value, exp.DataType.build("DECIMAL(38, 0)")),
+    ),
+    "exact": Pin(
+        "a mean of whole numbers or decimals is their exact sum by their number; Spark adds doubles, or cuts digits off",
+        lambda value: value,
+        lambda value: value,
     ),
     "concat": Pin(
         "null makes null; DuckDB's concat() would skip it",
@@ -250,6 +306,8 @@ def render(tree: exp.Expr, dialect: Dialect) -> str:
 def expand(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
     """Return a copy of ``tree`` with every pin replaced by the dialect's own expression."""
     copied: exp.Expr = tree.copy()
+    if dialect == "spark":
+        copied = copied.transform(_spark_mean)
     # The innermost first, so that an expansion never sees a pin among its arguments.
     for node in reversed(list(copied.find_all(exp.Anonymous))):
         name = str(node.this)
@@ -261,6 +319,21 @@ def expand(tree: exp.Expr, dialect: Dialect) -> exp.Expr:
             return replacement
         node.replace(replacement)
     return copied
+
+
+def _spark_mean(node: exp.Expr) -> exp.Expr:
+    """The pin ``exact`` within a mean makes it a sum and a count, each with the mean's filter."""
+    mean = node.this if isinstance(node, exp.Filter) else node
+    if not isinstance(mean, exp.Avg) or str(getattr(mean.this, "this", "")) != f"{_PREFIX}exact":
+        return node
+    (value,) = mean.this.expressions
+
+    def filtered(aggregate: exp.Expression) -> exp.Expression:
+        return exp.Filter(this=aggregate, expression=node.expression.copy()) if node is not mean else aggregate
+
+    total = plain_cast(filtered(exp.Sum(this=value.copy())), "DOUBLE")
+    count = exp.Nullif(this=filtered(exp.Count(this=value.copy())), expression=exp.Literal.number(0))
+    return exp.Paren(this=exp.Div(this=total, expression=count, typed=True, safe=False))
 
 
 def _fold_pipe(args: Sequence[exp.Expression]) -> exp.Expression:

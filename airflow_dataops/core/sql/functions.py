@@ -19,7 +19,8 @@ class Function:
 
     Attributes:
         args: What each argument must be: ``string``, ``number``, ``temporal``, ``boolean``, ``any``, ``same`` (of one kind with the
-            other ``same`` arguments), or a literal: ``pattern``, ``text``, ``unit``, ``position`` (from 1), ``count`` (from 0).
+            other ``same`` arguments), or a literal: ``pattern``, ``text``, ``delimiter`` (not empty), ``unit``, ``position`` (from 1),
+            ``count`` (from 0).
         result: Canonical type of the result; ``same`` for that of the first ``same`` or number argument.
         build: Compiled arguments -> tree.
         help: What it returns, for the reference.
@@ -49,6 +50,10 @@ def _integer(build: Build) -> Build:
 
 def _double(name: str) -> Build:
     return lambda *args: plain_cast(call(name, *(plain_cast(arg, "DOUBLE") for arg in args)), "DOUBLE")
+
+
+def _whole(name: str) -> Build:
+    return lambda value: plain_cast(pin(name, plain_cast(value, "DOUBLE")), "DOUBLE")
 
 
 def _only_if(name: str, valid: type[exp.Binary]) -> Build:
@@ -86,9 +91,9 @@ def _part(name: str) -> Function:
 FUNCTIONS: dict[str, Function] = {
     "lower": Function(("string",), "string", _engine("LOWER"), "small letters"),
     "upper": Function(("string",), "string", _engine("UPPER"), "capital letters"),
-    "trim": Function(("string",), "string", _engine("TRIM"), "without spaces at both ends"),
-    "ltrim": Function(("string",), "string", _engine("LTRIM"), "without spaces at the start"),
-    "rtrim": Function(("string",), "string", _engine("RTRIM"), "without spaces at the end"),
+    "trim": Function(("string",), "string", _pinned("trim"), "without spaces at both ends"),
+    "ltrim": Function(("string",), "string", _pinned("ltrim"), "without spaces at the start"),
+    "rtrim": Function(("string",), "string", _pinned("rtrim"), "without spaces at the end"),
     "length": Function(("string",), "integer", _integer(_pinned("length")), "characters (Unicode code points)"),
     "substr": Function(
         ("string", "position", "count"), "string", _engine("SUBSTR"), "characters from a position on", 1
@@ -102,7 +107,9 @@ FUNCTIONS: dict[str, Function] = {
     "contains": Function(("string", "string"), "boolean", _engine("CONTAINS"), "whether a text is inside"),
     "starts_with": Function(("string", "string"), "boolean", _pinned("starts_with"), "whether it begins so"),
     "ends_with": Function(("string", "string"), "boolean", _pinned("ends_with"), "whether it ends so"),
-    "split_part": Function(("string", "text", "position"), "string", _engine("SPLIT_PART"), "one part; empty if none"),
+    "split_part": Function(
+        ("string", "delimiter", "position"), "string", _engine("SPLIT_PART"), "one part; empty if none"
+    ),
     "regexp_matches": Function(("string", "pattern"), "boolean", _pinned("regex"), "whether a part matches"),
     "regexp_extract": Function(
         ("string", "pattern", "count"), "string", _extract, "what a group (0: all) matched; empty if nothing did", 1
@@ -114,8 +121,8 @@ FUNCTIONS: dict[str, Function] = {
     "abs": Function(("number",), "same", _engine("ABS"), "without its sign"),
     "sign": Function(("number",), "integer", _integer(_engine("SIGN")), "-1, 0 or 1"),
     "round": Function(("number", "count"), "same", _engine("ROUND"), "rounded half away from zero", 1),
-    "floor": Function(("number",), "double", _double("FLOOR"), "the next lower whole number"),
-    "ceil": Function(("number",), "double", _double("CEIL"), "the next higher whole number"),
+    "floor": Function(("number",), "double", _whole("floor"), "the next lower whole number"),
+    "ceil": Function(("number",), "double", _whole("ceil"), "the next higher whole number"),
     "sqrt": Function(("number",), "double", _only_if("SQRT", exp.GTE), "square root; null of a negative number"),
     "ln": Function(("number",), "double", _only_if("LN", exp.GT), "natural logarithm; null up to 0"),
     "log10": Function(("number",), "double", _only_if("LOG10", exp.GT), "logarithm to base 10; null up to 0"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole Airflow 3 of a test's own: scheduler, DAG processor, API server and triggerer as processes, on loopback."""
+"""A whole Airflow of a test's own as processes on loopback: an Airflow 3; ``stack2`` has an Airflow 2."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -26,6 +26,21 @@ PARTS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+
+
+# Of every Airflow here; deaths are noticed in seconds, not in minutes.
+COMMON = {
+    "CORE__LOAD_EXAMPLES": "False",
+    "CORE__PARALLELISM": "4",
+    "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "CORE__FERNET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0cy1vbmx5LTMyLWJ5dGU=",
+    "USAGE_DATA_COLLECTION__ENABLED": "False",
+    "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+    "SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "6",
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
+    "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
 }
 
 
@@ -50,37 +65,36 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = 90.0) -> Any:
         time.sleep(0.2)
 
 
-class Airflow:
-    """The processes, and their API.
+class Stack:
+    """Processes of an Airflow.
 
     Args:
         home: An empty folder; its ``dags`` is Airflow's DAG folder.
         environment: Variables that all parts get besides.
     """
 
+    parts_of: ClassVar[Mapping[str, Sequence[str]]]
+
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
-        self.home, self.port = home, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.home = home
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
-        self._token = ""
+        self._others = set(psutil.Process().children(recursive=True))
         base = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-        self.environment = base | self._settings() | dict(environment)
+        # Airflow 2's executor calls `airflow` as it finds it.
+        path = {"PATH": f"{Path(sys.executable).parent}:{base['PATH']}"}
+        self.environment = base | path | self._settings() | dict(environment)
 
     def start(self) -> None:
-        """Make the database and start every part; returns when the API answers."""
+        """Make the database and start every part."""
         # Whoever loses its parent becomes our child, so that nothing is left behind and nothing of others is touched.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._airflow("db", "migrate").wait()
-        for name in PARTS:
+        for name in self.parts_of:
             self.start_part(name)
-        wait_for("the API server", self._answers)
-        with urllib.request.urlopen(f"{self.url}/auth/token") as answer:
-            self._token = json.load(answer)["access_token"]
 
     def start_part(self, name: str) -> None:
         """Start one part."""
-        port = ["--port", str(self.port)] if name == "api-server" else []
-        self.parts[name] = self._airflow(*PARTS[name], *port)
+        self.parts[name] = self._airflow(*self.parts_of[name])
 
     def kill_part(self, name: str) -> None:
         """Kill one part as a power cut would: the process alone, its children stay."""
@@ -103,8 +117,8 @@ class Airflow:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
     def processes(self) -> list[psutil.Process]:
-        """Return all processes that descend from the test's."""
-        return psutil.Process().children(recursive=True)
+        """Return all processes that descend from the test's, without those that were there before, as multiprocessing's servers."""
+        return [process for process in psutil.Process().children(recursive=True) if process not in self._others]
 
     def commands(self) -> list[str]:
         """Return the command line of each process that runs."""
@@ -114,21 +128,96 @@ class Airflow:
                 found.append(" ".join(process.cmdline()))
         return found
 
+    def _airflow(self, *words: str) -> subprocess.Popen[bytes]:
+        return self._python(words[0], "-m", "airflow", *words)
+
+    def _python(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        with (self.home / f"{name}.out").open("ab") as out:
+            return subprocess.Popen(
+                [sys.executable, *words],
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _settings(self) -> dict[str, str]:
+        settings = {**COMMON, **self._own_settings()}
+        # SQLite lets one write at a time; whoever has it may be a process that the machine lets wait.
+        settings["DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{self.home}/airflow.db?timeout=60"
+        settings["CORE__DAGS_FOLDER"] = f"{self.home}/dags"
+        return {"AIRFLOW_HOME": str(self.home), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
+
+    def _own_settings(self) -> dict[str, str]:
+        raise NotImplementedError
+
+
+class Airflow(Stack):
+    """The processes of an Airflow 3, and their API."""
+
+    parts_of = PARTS
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._token = ""
+        super().__init__(home, environment)
+
+    def start(self, seconds: float = 90.0) -> None:
+        """Make the database and start every part; returns when the API answers, which takes at most so many seconds from there."""
+        super().start()
+        wait_for("the API server", self._answers, seconds)
+        with urllib.request.urlopen(f"{self.url}/auth/token") as answer:
+            self._token = json.load(answer)["access_token"]
+
+    def start_part(self, name: str) -> None:
+        """Start one part."""
+        port = ["--port", str(self.port)] if name == "api-server" else []
+        self.parts[name] = self._airflow(*PARTS[name], *port)
+
+    def has(self, dag: str) -> bool:
+        """Tell whether a DAG is known; none may be broken."""
+        assert self.call("GET", "importErrors")["import_errors"] == []
+        return any(one["dag_id"] == dag for one in self.call("GET", f"dags?dag_id_pattern={dag}")["dags"])
+
+    def trigger(self, dag: str, run: str) -> None:
+        """Start a run."""
+        self.call("POST", f"dags/{dag}/dagRuns", {"dag_run_id": run, "logical_date": None})
+
+    def mark_failed(self, dag: str, run: str, task: str) -> None:
+        """Mark a task as failed, as a person does."""
+        self.call("PATCH", f"dags/{dag}/dagRuns/{run}/taskInstances/{task}", {"new_state": "failed"})
+
+    def clear(self, dag: str, run: str, task: str) -> None:
+        """Clear a task, as a person does."""
+        again = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False}
+        self.call("POST", f"dags/{dag}/clearTaskInstances", again)
+
+    def task_state(self, dag: str, run: str, task: str) -> str:
+        """Return a task's state."""
+        return str(self.task(dag, run, task)["state"])
+
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the REST API and return the JSON of its answer; a question that meets a busy database is asked again."""
+        """Call the REST API and return the JSON of its answer; what meets a busy database is asked again.
+
+        A call that changes something is, too, where the database refused it: nothing of it was kept.
+        """
         request = urllib.request.Request(
             f"{self.url}/api/v2/{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
         )
-        for left in reversed(range(5 if method == "GET" else 1)):
+        for left in reversed(range(5)):
             try:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
-                if error.code < 500 or not left:
-                    raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
+                said = error.read()
+                again = error.code >= 500 and (method == "GET" or b"Database error" in said)
+                if not (again and left):
+                    raise AssertionError(f"{method} {path}: {error.code} {said[:500]!r}") from None
                 time.sleep(1)
         raise AssertionError(f"{method} {path}: no answer")
 
@@ -152,44 +241,19 @@ class Airflow:
             return bool(answer.status == 200)
         return False
 
-    def _airflow(self, *words: str) -> subprocess.Popen[bytes]:
-        with (self.home / f"{words[0]}.out").open("ab") as out:
-            return subprocess.Popen(
-                [sys.executable, "-m", "airflow", *words],
-                env=self.environment,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-
-    def _settings(self) -> dict[str, str]:
-        settings = {
-            "CORE__DAGS_FOLDER": f"{self.home}/dags",
-            "CORE__LOAD_EXAMPLES": "False",
+    def _own_settings(self) -> dict[str, str]:
+        return {
             "CORE__EXECUTOR": "LocalExecutor",
-            "CORE__PARALLELISM": "4",
-            "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "CORE__FERNET_KEY": "c2VjcmV0LW9mLXRoZS10ZXN0cy1vbmx5LTMyLWJ5dGU=",
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "API__BASE_URL": self.url,
             "API__SECRET_KEY": secrets.token_urlsafe(48),
             "API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
-            "USAGE_DATA_COLLECTION__ENABLED": "False",
-            # Deaths are noticed in seconds, not in minutes.
-            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            "SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-            "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "6",
-            "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         }
-        return {"AIRFLOW_HOME": str(self.home), **{f"AIRFLOW__{name}": value for name, value in settings.items()}}
 
 
 def alive(process: int) -> bool:

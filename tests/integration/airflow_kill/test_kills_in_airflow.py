@@ -123,7 +123,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with Receiver(refused="failing") as receiver:
         airflow = Airflow(folder / "home", environment)
         try:
-            airflow.start()
+            airflow.start(300)  # beside other tests, on a busy machine
             made = Estate(airflow, orders, receiver, dags / "lake")
             make_secrets(made)
             for name in texts:

@@ -123,7 +123,8 @@ def test_empty_folders_go_up_to_the_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "code"), [("s3://b/x", "STORAGE_UNKNOWN"), ("gs://b", "STORAGE_UNKNOWN"), ("lake/x", "PATH_NOT_ABSOLUTE")]
+    ("path", "code"),
+    [("abfs://b/x", "STORAGE_UNKNOWN"), ("hdfs://b", "STORAGE_UNKNOWN"), ("lake/x", "PATH_NOT_ABSOLUTE")],
 )
 def test_paths_that_are_not_supported(path: str, code: str) -> None:
     with pytest.raises(SpecError) as caught:

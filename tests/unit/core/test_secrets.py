@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dataops.core.errors import SpecError
-from airflow_dataops.core.secrets import SecretName, field_of, hide, hide_in, missing, parse, references
+from airflow_dataops.core.secrets import (
+    SecretName,
+    field_of,
+    has_a_password,
+    hide,
+    hide_in,
+    missing,
+    names_a_secret,
+    parse,
+    references,
+)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +109,35 @@ def test_secrets_are_hidden_at_any_depth() -> None:
 
 def test_a_missing_secret_is_named_with_what_to_do() -> None:
     assert "set it: the variable SALT" in str(missing("env:SALT", "the variable SALT"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "db_password", "DB_PASSWORD", "dbPassword", "api_key", "apiKey", "apikey", "access-key", "aws_secret_access_key",
+     "private_key", "client_secret", "token", "credentials", "pwd"],
+)  # fmt: skip
+def test_a_name_says_that_it_is_a_secret(name: str) -> None:
+    assert names_a_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["key", "keys", "primary_key", "tokens", "max_tokens", "secret_name", "password_file", "output", ""]
+)
+def test_a_name_says_nothing_of_a_secret(name: str) -> None:
+    assert not names_a_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("postgresql://u:pw@host/db", True),
+        ("redis://:pw@host", True),
+        ("https://host/a:b@c", False),
+        ("postgresql://u@host/db", False),
+        ("gs://bucket/a@b", False),
+        ("s3a://lake/x:1@y", False),
+        ("a:b@c", False),
+    ],
+)
+def test_an_address_with_a_password_is_known(text: str, has: bool) -> None:
+    assert has_a_password(text) is has

@@ -28,6 +28,6 @@ def test_a_command_is_in_the_reference_with_its_options(name: str) -> None:
     assert f"## {name}\n" in page
     section = page.split(f"## {name}\n")[1].split("\n## ")[0]
     parser = argparse.ArgumentParser()
-    import_module(f"dag_factories.cli.{name}").add_arguments(parser)
+    import_module(f"dag_factories.cli.{name.replace('-', '_')}").add_arguments(parser)
     options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
     assert {option for option in options if option not in section} == {"--help"}

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.errors import DataOpsError, InputError
 from airflow_dataops.core.tables import Resources
+from airflow_dataops.engines import duckdb_parquet
 from airflow_dataops.engines.duckdb_session import Session, translated
 from airflow_dataops.engines.limits import limits
 
@@ -102,3 +104,17 @@ def test_a_file_that_is_damaged_inside_is_named(session: Session, tmp_path: Path
     with pytest.raises(DataOpsError, match=str(path)) as caught:
         session.run(f"SELECT sum(x) FROM read_parquet('{path}')")
     assert caught.value.code == "SOURCE_UNREADABLE"
+
+
+@pytest.mark.parametrize("look", [duckdb_parquet.shapes, duckdb_parquet.damaged])
+def test_a_file_that_is_taken_away_while_its_kind_is_looked_at_is_no_bad_delivery(
+    session: Session, tmp_path: Path, look: Callable[..., Any]
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"x": [1]}), path)
+    gone = str(tmp_path / "gone.parquet")
+    try:
+        found: Any = look(session, [str(path), gone])
+    except InputError as error:
+        found = error
+    assert (found.code, found.details) == ("SOURCE_CHANGED", {"file": gone})

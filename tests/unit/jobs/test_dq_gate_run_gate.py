@@ -72,7 +72,7 @@ def test_without_a_place_for_them_bad_rows_leave_nothing_behind(
         (None, pa.table(COLUMNS), {}, SpecError, "SUITE_UNREADABLE"),
         (SUITE, 5, {}, InputError, "DATA_UNSUPPORTED"),
         (SUITE, "/nowhere/table.parquet", {}, InputError, "SOURCE_MISSING"),
-        (SUITE, pa.table(COLUMNS), {"engine": "spark"}, SpecError, "UNKNOWN_ENGINE"),
+        (SUITE, pa.table(COLUMNS), {"engine": "dask"}, SpecError, "UNKNOWN_ENGINE"),
         ({"expectations": []}, pa.table(COLUMNS), {}, SpecError, "GATE_WITHOUT_RULES"),
     ],
 )

@@ -20,7 +20,7 @@ from airflow_dataops.core.refine.maintain import MaintainedTable, MaintainSpec
 from airflow_dataops.core.refine.publish import table_digest
 from airflow_dataops.core.run import RunContext
 from airflow_dataops.core.tables import FullSlice, RunSlice, WindowSlice
-from airflow_dataops.jobs import compact, maintain
+from airflow_dataops.jobs import compact, maintain, table_lease
 
 COLUMNS = {"id": "bigint", "at": "timestamp"}
 NOW = datetime.now(UTC)
@@ -120,7 +120,7 @@ def test_a_crash_while_compacting_is_finished_by_the_next(lake: Any) -> None:
 def test_a_table_that_is_being_changed_is_left_for_the_next_time(lake: Any) -> None:
     path = lake.layout().lease(table_digest(lake.target.path))
     quick = lambda *args, **kwargs: Lease(*args, **{**kwargs, "wait_seconds": 0.1})  # noqa: E731
-    with Lease(LocalStorage(), path, table="t", what="somebody"), patch.object(compact, "Lease", quick):
+    with Lease(LocalStorage(), path, table="t", what="somebody"), patch.object(table_lease, "Lease", quick):
         result = upkeep(lake)
     assert "leave" in result.actions[0]
     assert len(files(lake)) == 3

@@ -334,6 +334,17 @@ def test_bad_rows_replace_those_of_an_earlier_try(make_lake: Make) -> None:
     assert not Path(first.quarantine_uri).exists()
 
 
+def test_the_record_of_a_newer_try_is_not_cleaned_away(make_lake: Make) -> None:
+    lake = make_lake(COLUMNS)
+    older, newer = (Path(lake.layout().pending_commit(token)) for token in (0, 999))
+    for path in (older, newer):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    lake.publish([(1, "a")])
+    assert newer.exists()
+    assert not older.exists()
+
+
 def test_bad_rows_stay_when_a_finished_run_is_published_again(make_lake: Make) -> None:
     lake = make_lake(COLUMNS)
     lake.stage_bad("gate", [{"id": 1}])

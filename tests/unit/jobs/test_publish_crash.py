@@ -119,6 +119,31 @@ def test_a_run_that_staged_anew_wins(lake: Any, place: FaultPoint | str) -> None
     assert result.already_done is False
 
 
+@pytest.mark.parametrize("table_format", ["parquet", "delta"])
+@pytest.mark.parametrize(
+    "place", [FaultPoint.PUBLISH_MARKED, *(point for point in FaultPoint if point.name.startswith("FINISH"))]
+)
+def test_a_publish_of_no_rows_that_replaces_none_is_finished_too(lake: Any, place: FaultPoint) -> None:
+    """There is nothing to commit: the log of a Delta table says nothing of it."""
+    empty = lake.run(7)
+    lake.stage([], empty)
+    with killed_at(place):
+        lake.publish(run=empty)
+    assert lake.publish(run=empty).rows.written == 0
+    assert [row[0] for row in lake.rows()] == OLD
+    assert lake.publish(run=empty).already_done is True
+
+
+@pytest.mark.parametrize("table_format", ["parquet", "delta"])
+def test_the_record_of_a_try_that_came_to_nothing_goes_with_the_last_one(lake: Any) -> None:
+    run = lake.run(2)
+    for place in (FaultPoint.PUBLISH_NOTED, FaultPoint.FINISH_DONE):
+        with killed_at(place):
+            lake.publish(run=run)
+    assert lake.publish(run=run).already_done is True
+    assert not list(Path(lake.layout(run).record).glob("commit-*"))
+
+
 @pytest.mark.parametrize("table_format", ["delta"])
 def test_a_reader_of_delta_sees_the_old_table_until_the_commit(lake: Any) -> None:
     with killed_at(FaultPoint.PUBLISH_LEASE_CHECKED):
@@ -199,6 +224,41 @@ def test_whoever_lost_the_lease_commits_nothing(lake: Any) -> None:
     with patch.object(module, "plan", stalled), pytest.raises(RunConflict):
         lake.publish(run=lake.run(2))
     assert [row[0] for row in lake.rows()] == OLD
+    layout = lake.layout(lake.run(2))
+    assert not [*Path(layout.record).glob("commit-*"), *Path(layout.staging).glob("rewritten/*")], "nobody looks for it"
+
+
+def test_a_record_that_may_have_been_seen_in_force_stays(lake: Any) -> None:
+    """The answer to the mark got lost, and whoever took the lease meanwhile finishes what the mark points to."""
+    storage, run = LocalStorage(), lake.run(2)
+    path = lake.layout().lease(table_digest(lake.target.path))
+
+    def seen(lease: Lease, pending: str) -> None:
+        lease._write(pending=pending)
+        held = storage.read_bytes(path)
+        assert held is not None
+        assert storage.replace_if(path, held, held.replace(b'"token":2', b'"token":3'))
+        raise lease._taken_over()
+
+    with patch.object(Lease, "mark", seen), pytest.raises(RunConflict):
+        lake.publish(run=run)
+    assert [*Path(lake.layout(run).record).glob("commit-*2.json")]
+
+
+@pytest.mark.parametrize("place", [FaultPoint.PUBLISH_CHECKED, FaultPoint.PUBLISH_BAD_ROWS_JOINED])
+def test_whoever_lost_the_lease_leaves_bad_rows_alone(lake: Any, place: FaultPoint) -> None:
+    run = lake.run(2)
+    held, kept = (Path(lake.layout(run).lease(table_digest(lake.target.path))), Path(lake.layout(run).quarantine))
+
+    def another_try_publishes(point: FaultPoint) -> None:
+        if point == place:
+            held.write_text(held.read_text().replace('"token":2', '"token":3'))
+            kept.mkdir(parents=True, exist_ok=True)
+            (kept / "refine.parquet").write_bytes(b"of the other try")
+
+    with armed(another_try_publishes), pytest.raises(RunConflict):
+        lake.publish(run=run)
+    assert (kept / "refine.parquet").read_bytes() == b"of the other try"
 
 
 def test_a_second_process_is_told_who_holds_the_table(lake: Any) -> None:

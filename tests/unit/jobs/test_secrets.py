@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.secrets import variable_of
 from airflow_dataops.jobs.secrets import connection_fields, from_environment
 from tests.sample_jobs import document
 from tests.sample_jobs.sample_job import SampleSpec
@@ -53,3 +55,16 @@ def test_a_broken_connection_is_not_repeated(text: str) -> None:
 def test_nothing_is_looked_up_that_is_not_asked_for() -> None:
     plain: dict[str, Any] = document(Path("/lake"), "ok")
     assert from_environment(SampleSpec.model_validate(plain), {"SALT": "x"}) == {}
+
+
+@pytest.mark.parametrize("name", ["env:Salt", "var:salt", "conn:lake", "conn:lake.extra.t"])
+def test_a_variable_of_its_own_goes_before_all_other_places(name: str) -> None:
+    elsewhere = {"Salt": "a", "AIRFLOW_VAR_SALT": "b", "AIRFLOW_CONN_LAKE": "s3://me:pw@host:9000/db?t=c"}
+    assert from_environment(spec(name), elsewhere | {variable_of(name): "own"}) == {name: "own"}
+
+
+def test_references_that_differ_have_variables_that_differ() -> None:
+    names = ["env:salt", "env:SALT", "var:salt", "conn:a-b", "conn:a_b", "conn:a_b.password", "conn:a.extra.b"]
+    variables = {variable_of(name) for name in names}
+    assert len(variables) == len(names)
+    assert all(re.fullmatch("DATAOPS_SECRET_[A-Z0-9_]+", name) for name in variables)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,17 @@ pytestmark = pytest.mark.airflow
 
 
 def _seen_by_the_child(answer: Path, *, parent_leads: bool) -> str:
-    """Start a parent, and a child of it that asks before and after the parent was killed."""
+    """Start a parent, and a child of it that asks before and after the parent was killed.
+
+    In a process of its own: one in which other tests have used gRPC cannot fork any more.
+    """
+    call = f"from {__name__} import see; from pathlib import Path; see(Path({str(answer)!r}), {parent_leads})"
+    subprocess.run([sys.executable, "-c", call], check=True, timeout=60, cwd=Path(__file__).parents[3])
+    return answer.read_text()
+
+
+def see(answer: Path, parent_leads: bool) -> None:
+    """Do what :func:`_seen_by_the_child` says; the answer is a file."""
     ready, go = os.pipe(), os.pipe()
     parent = os.fork()
     if parent == 0:
@@ -35,7 +47,6 @@ def _seen_by_the_child(answer: Path, *, parent_leads: bool) -> str:
     os.waitpid(parent, 0)
     os.write(go[1], b"x")
     os.read(ready[0], 1)
-    return answer.read_text()
 
 
 def test_a_task_is_not_wanted_once_its_supervisor_is_gone(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pydantic import Field, StrictStr, field_validator, model_validator
 from airflow_dataops.core.dq_gate.bounds import Bounds
 from airflow_dataops.core.dq_gate.literals import family, json_safe, value_fault
 from airflow_dataops.core.dq_gate.moments import comparable, utc
-from airflow_dataops.core.dq_gate.rule import Context, Finding, Number, TableRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import Context, Finding, Number, TableRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -55,7 +56,7 @@ class _Aggregate(Bounds, TableRule):
         return f"the {self.kind} of {self.column} {self.range_text()}"
 
 
-@rule("mean", "expect_column_mean_to_be_between")
+@rule("mean")
 class Mean(_Aggregate):
     """The mean lies between two ends."""
 
@@ -63,7 +64,7 @@ class Mean(_Aggregate):
     function = "avg"
 
 
-@rule("sum", "expect_column_sum_to_be_between")
+@rule("sum")
 class Sum(_Aggregate):
     """The sum lies between two ends."""
 
@@ -71,7 +72,7 @@ class Sum(_Aggregate):
     function = "sum"
 
 
-@rule("stdev", "expect_column_stdev_to_be_between")
+@rule("stdev")
 class Stdev(_Aggregate):
     """The standard deviation of the sample (n - 1) lies between two ends."""
 
@@ -79,7 +80,7 @@ class Stdev(_Aggregate):
     function = "stddev_samp"
 
 
-@rule("median", "expect_column_median_to_be_between")
+@rule("median")
 class Median(_Aggregate):
     """The median (the mean of the middle two where there are two) lies between two ends."""
 
@@ -117,7 +118,7 @@ class _Extreme(_Aggregate):
         return super().judge(seen, context)
 
 
-@rule("min", "expect_column_min_to_be_between")
+@rule("min")
 class Min(_Extreme):
     """The lowest value lies between two ends."""
 
@@ -125,7 +126,7 @@ class Min(_Extreme):
     function = "min"
 
 
-@rule("max", "expect_column_max_to_be_between")
+@rule("max")
 class Max(_Extreme):
     """The highest value lies between two ends."""
 
@@ -133,7 +134,7 @@ class Max(_Extreme):
     function = "max"
 
 
-@rule("quantile", "expect_column_quantile_values_to_be_between")
+@rule("quantile")
 class Quantile(TableRule):
     """Quantiles, each a value of the column (the lowest one that is not below the share), lie each between two ends."""
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import StrictStr
 
-from airflow_dataops.core.dq_gate.rule import RowRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import RowRule
 
 if TYPE_CHECKING:
     from sqlglot import exp

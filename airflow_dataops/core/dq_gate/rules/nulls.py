@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_dataops.core.dq_gate.rule import ColumnRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dq_gate.rows import Rows
 
 
-@rule("not_null", "expect_column_values_to_not_be_null")
+@rule("not_null")
 class NotNull(ColumnRule):
     """No value is missing. Looks at all rows."""
 
@@ -29,7 +30,7 @@ class NotNull(ColumnRule):
         return f"{self.column} is not null"
 
 
-@rule("is_null", "expect_column_values_to_be_null")
+@rule("is_null")
 class Null(ColumnRule):
     """Every value is missing. Looks at all rows."""
 

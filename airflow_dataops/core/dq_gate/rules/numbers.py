@@ -10,7 +10,8 @@ from pydantic import Field, StrictBool, StrictStr, model_validator
 
 from airflow_dataops.core.dq_gate.bounds import Bounds
 from airflow_dataops.core.dq_gate.literals import family, value_fault
-from airflow_dataops.core.dq_gate.rule import ColumnRule, RowRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule, RowRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dq_gate.rows import Rows
 
 
-@rule("between", "expect_column_values_to_be_between")
+@rule("between")
 class Between(Bounds, ColumnRule):
     """Each value lies between two ends; either may be left out, and either may be excluded."""
 
@@ -45,7 +46,7 @@ class Between(Bounds, ColumnRule):
         return f"{self.column} {self.range_text()}"
 
 
-@rule("column_a_greater_than_b", "expect_column_pair_values_a_to_be_greater_than_b")
+@rule("column_a_greater_than_b")
 class ColumnAGreaterThanB(RowRule):
     """One column is greater than another in each row. A row with only one of the two breaks the rule, as in Great Expectations."""
 

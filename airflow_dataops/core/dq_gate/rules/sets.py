@@ -10,7 +10,8 @@ from pydantic import Field
 
 from airflow_dataops.core.dq_gate.bounds import Scalar
 from airflow_dataops.core.dq_gate.literals import shown, value_fault
-from airflow_dataops.core.dq_gate.rule import ColumnRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -31,7 +32,7 @@ class _Values(ColumnRule):
         yield from dict.fromkeys(fault for fault in faults if fault)
 
 
-@rule("in_set", "expect_column_values_to_be_in_set")
+@rule("in_set")
 class InSet(_Values):
     """Each value is one of a list."""
 
@@ -44,7 +45,7 @@ class InSet(_Values):
         return f"{self.column} is one of {shown(self.values)}"
 
 
-@rule("not_in_set", "expect_column_values_to_not_be_in_set")
+@rule("not_in_set")
 class NotInSet(_Values):
     """No value is one of a list."""
 

@@ -11,7 +11,8 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
 from airflow_dataops.core.dq_gate.bounds import Bounds, bounds_of_equal, equal_of_bounds
 from airflow_dataops.core.dq_gate.gx_types import type_fault, types_match
 from airflow_dataops.core.dq_gate.literals import shown
-from airflow_dataops.core.dq_gate.rule import Context, Finding, Number, TableRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import Context, Finding, Number, TableRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dq_gate.rows import Rows
 
 
-@rule("row_count", "expect_table_row_count_to_be_between", "expect_table_row_count_to_equal")
+@rule("row_count")
 class RowCount(Bounds, TableRule):
     """The number of rows lies between two ends."""
 
@@ -55,7 +56,7 @@ class _SchemaRule(TableRule):
     row_condition: None = None
 
 
-@rule("column_exists", "expect_column_to_exist")
+@rule("column_exists")
 class ColumnExists(_SchemaRule):
     """The table has a column, at a place of its own where ``index`` (from 0) is given."""
 
@@ -80,7 +81,7 @@ class ColumnExists(_SchemaRule):
         return f"there is a column {self.column}" + ("" if self.index is None else f" at place {self.index}")
 
 
-@rule("columns_match_set", "expect_table_columns_to_match_set")
+@rule("columns_match_set")
 class ColumnsMatchSet(_SchemaRule):
     """The table has these columns, in any order, and no others unless ``exact`` is false."""
 
@@ -106,7 +107,7 @@ class ColumnsMatchSet(_SchemaRule):
         return f"the table has {'exactly' if self.exact else 'at least'} these {len(set(self.columns))} columns"
 
 
-@rule("columns_in_order", "expect_table_columns_to_match_ordered_list")
+@rule("columns_in_order")
 class ColumnsInOrder(_SchemaRule):
     """The table has exactly these columns in this order."""
 
@@ -127,7 +128,7 @@ class ColumnsInOrder(_SchemaRule):
         return f"the columns are, in order, {shown(self.columns, 30)}"
 
 
-@rule("column_type", "expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list")
+@rule("column_type")
 class ColumnType(_SchemaRule):
     """A column has one of some types: canonical names, or those that Great Expectations knows of pandas, Spark and SQL."""
 

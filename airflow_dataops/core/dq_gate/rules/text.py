@@ -10,7 +10,8 @@ from pydantic import StrictStr, field_validator, model_validator
 
 from airflow_dataops.core.dq_gate.bounds import Bounds, bounds_of_equal, equal_of_bounds
 from airflow_dataops.core.dq_gate.literals import family
-from airflow_dataops.core.dq_gate.rule import ColumnRule, Number, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule, Number
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.sql.regex import check_regex
 
@@ -46,7 +47,7 @@ class _Pattern(_Text):
         return pattern
 
 
-@rule("regex", "expect_column_values_to_match_regex")
+@rule("regex")
 class Regex(_Pattern):
     """A regular expression is found somewhere in each value; ``^`` and ``$`` tie it to the ends."""
 
@@ -59,7 +60,7 @@ class Regex(_Pattern):
         return f"{self.column} matches {self.pattern}"
 
 
-@rule("not_regex", "expect_column_values_to_not_match_regex")
+@rule("not_regex")
 class NotRegex(_Pattern):
     """A regular expression is found in no value."""
 
@@ -72,7 +73,7 @@ class NotRegex(_Pattern):
         return f"{self.column} does not match {self.pattern}"
 
 
-@rule("length_between", "expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal")
+@rule("length_between")
 class LengthBetween(Bounds, _Text):
     """The number of characters (Unicode code points) of each value lies between two ends."""
 

@@ -11,7 +11,8 @@ from pydantic import Field, StrictStr, field_validator
 
 from airflow_dataops.core.dq_gate.literals import family, json_safe
 from airflow_dataops.core.dq_gate.moments import duration, duration_text, utc
-from airflow_dataops.core.dq_gate.rule import Context, Finding, TableRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import Context, Finding, TableRule
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, StrictStr, field_validator
 
 from airflow_dataops.core.dq_gate.bounds import Bounds
-from airflow_dataops.core.dq_gate.rule import ColumnRule, Context, Finding, IgnoreRow, KeyRule, Number, TableRule, rule
+from airflow_dataops.core.dq_gate.registry import rule
+from airflow_dataops.core.dq_gate.rule import ColumnRule, Context, Finding, IgnoreRow, KeyRule, Number, TableRule
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dq_gate.rows import Rows
 
 
-@rule("unique", "expect_column_values_to_be_unique")
+@rule("unique")
 class Unique(KeyRule, ColumnRule):
     """No value occurs twice. Missing values are not looked at."""
 
@@ -27,7 +28,7 @@ class Unique(KeyRule, ColumnRule):
         return f"{self.column} is unique"
 
 
-@rule("compound_unique", "expect_compound_columns_to_be_unique")
+@rule("compound_unique")
 class CompoundUnique(KeyRule):
     """No combination of values occurs twice; a missing value equals a missing value."""
 
@@ -61,7 +62,7 @@ class CompoundUnique(KeyRule):
         return f"{', '.join(self.columns)} are unique together"
 
 
-@rule("distinct_count", "expect_column_unique_value_count_to_be_between")
+@rule("distinct_count")
 class DistinctCount(Bounds, TableRule):
     """The number of different values lies between two ends. Missing values are not counted."""
 

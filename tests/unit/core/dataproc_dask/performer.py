@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from airflow_dataops.core.dataproc_dask.budget import Estimate
 from airflow_dataops.core.dataproc_dask.diagnosis import Failure
 from airflow_dataops.core.dataproc_dask.lifecycle import begin, decide
-from airflow_dataops.core.dataproc_dask.names import RunIdentity
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Goal, Outcome, State
 from airflow_dataops.core.dataproc_dask.turn import Call, End, Step
+from airflow_dataops.core.identity import RunIdentity
 from tests.unit.core.dataproc_dask.samples import IDENTITY
 from tests.unit.core.dataproc_dask.simulator import Dataproc
 

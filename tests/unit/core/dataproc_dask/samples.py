@@ -6,12 +6,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_dataops.core.dataproc_dask.names import RunIdentity
+from airflow_dataops.core.dataproc_dask.budget import RateCard
 from airflow_dataops.core.dataproc_dask.run import DaskRun
+from airflow_dataops.core.identity import RunIdentity
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 IDENTITY = RunIdentity(
     instance="prod", dag_id="delays", task_id="by_carrier", run_id="scheduled__2026-11-21T00:00:00+00:00"
+)
+
+
+CARD = RateCard.model_validate(
+    {
+        "currency": "USD",
+        "machines": {
+            "n2-standard-4": {"vcpus": 4, "hourly": "0.20", "spot_hourly": "0.05"},
+            "n2-standard-8": {"vcpus": 8, "hourly": "0.40", "spot_hourly": "0.10"},
+        },
+        "dataproc_vcpu_hour": "0.01",
+        "disk_gb_month": {"pd-balanced": "0.073"},
+    }
 )
 
 

@@ -9,11 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError
 from airflow_dataops.core.dataproc_dask.observation import (
-    Accepted,
     ClusterView,
-    Gone,
     HeartbeatView,
     JobView,
     Look,
@@ -24,6 +21,7 @@ from airflow_dataops.core.dataproc_dask.observation import (
 )
 from airflow_dataops.core.dataproc_dask.state import State
 from airflow_dataops.core.dataproc_dask.turn import Call, CallKind
+from airflow_dataops.core.machine import Accepted, CallError, Gone
 from tests.unit.core.dataproc_dask.samples import NOW
 
 NOWHERE = CallError("UNAVAILABLE", "the answer was lost")
@@ -179,6 +177,8 @@ class Dataproc:
         uuid = f"uuid-{len(self.made) + 1}"
         life = request["cluster"]["config"]["lifecycle_config"]
         view = ClusterView(name, uuid, "CREATING", request["cluster"]["labels"], since=self.now, created_at=self.now)
+        if request["cluster"]["config"]["endpoint_config"]["enable_http_port_access"]:
+            view = replace(view, gateway=f"https://{uuid}.example")
         expires = self.now + timedelta(seconds=life["auto_delete_ttl"]["seconds"])
         idle = timedelta(seconds=life["idle_delete_ttl"]["seconds"])
         self.clusters[uuid] = Cluster(view, fate, self.now, expires, idle, self.now)
@@ -290,9 +290,10 @@ class Dataproc:
                 job.view = replace(job.view, state="CANCELLED", since=self.now)
                 job.fate.result = None
         elif self.now >= job.begun + _seconds(job.fate.after) and job.fate.starts:
-            job.view = replace(job.view, state=job.fate.state, details=job.fate.details, since=self.now)
+            ran = job.view.ran_at or min(self.now, job.begun + _seconds(10))
+            job.view = replace(job.view, state=job.fate.state, details=job.fate.details, since=self.now, ran_at=ran)
         elif job.view.state == "PENDING" and job.fate.starts and self.now >= job.begun + _seconds(10):
-            job.view = replace(job.view, state="RUNNING", since=self.now)
+            job.view = replace(job.view, state="RUNNING", since=self.now, ran_at=self.now)
 
     def _read(self, look: Look, state: State) -> Any:
         if look is Look.CLUSTERS:
@@ -308,7 +309,7 @@ class Dataproc:
                 job.view for job in self.jobs.values() if names.is_ours(job.view.labels, state.own) and job.begun <= old
             )
         if look is Look.CLUSTER:
-            name = names.cluster_name(state.base, state.generation)
+            name = state.cluster_name
             return next((one.view for one in self.clusters.values() if one.view.name == name), Gone())
         if look is Look.OPERATION:
             return self.operations.get(state.operation, Gone())

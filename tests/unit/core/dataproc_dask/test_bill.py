@@ -4,12 +4,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from airflow_dataops.core.dataproc_dask.bill import cost, seconds_by_phase
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError
 from airflow_dataops.core.dataproc_dask.state import Goal
+from airflow_dataops.core.machine import CallError
 from tests.unit.core.dataproc_dask.performer import Task
-from tests.unit.core.dataproc_dask.samples import sample
+from tests.unit.core.dataproc_dask.samples import CARD, sample
 from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, JobFate
-from tests.unit.core.dataproc_dask.test_budget import CARD
 
 
 def test_the_phases_of_a_run_add_up() -> None:
@@ -19,6 +18,16 @@ def test_the_phases_of_a_run_add_up() -> None:
     assert set(seconds) == {"create", "queue", "run", "delete", "total"}
     assert 250 <= seconds["run"] <= 300
     assert abs(sum(seconds.values()) - 2 * seconds["total"]) <= 15
+
+
+def test_a_job_that_has_ended_before_it_was_seen_to_run_has_its_phases_too() -> None:
+    google = Dataproc()
+    google.job_fates = iter([JobFate(after=12)])
+    one = Task(google, sample(poll="5m"))
+    state = one.follow(one.start()).state
+    seconds = seconds_by_phase(state, google.now)
+    assert set(seconds) == {"create", "queue", "run", "delete", "total"}
+    assert seconds["queue"] == 10
 
 
 def test_a_phase_that_was_not_reached_is_missing() -> None:

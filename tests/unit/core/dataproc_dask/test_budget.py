@@ -8,23 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from airflow_dataops.core.dataproc_dask.budget import RateCard, actual_cost, billed_seconds, hourly_rate, worst_case
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.errors import SpecError
-from tests.unit.core.dataproc_dask.samples import NOW, document
+from tests.unit.core.dataproc_dask.samples import CARD, NOW, document
 
-CARD = RateCard.model_validate(
-    {
-        "currency": "USD",
-        "machines": {
-            "n2-standard-4": {"vcpus": 4, "hourly": "0.20", "spot_hourly": "0.05"},
-            "n2-standard-8": {"vcpus": 8, "hourly": "0.40", "spot_hourly": "0.10"},
-        },
-        "dataproc_vcpu_hour": "0.01",
-        "disk_gb_month": {"pd-balanced": "0.073"},
-    }
-)
 NODE = Decimal("0.25")  # machine, four vCPUs of Dataproc, and 100 GB of disk for an hour
 
 
@@ -112,3 +102,13 @@ def test_no_second_is_billed_twice(starts: list[float], end: float) -> None:
     gone = NOW + timedelta(minutes=max([*starts, end]))
     whole = max((gone - NOW - timedelta(minutes=min(starts))).total_seconds(), 60.0)
     assert sum(billed_seconds(history, gone).values()) == pytest.approx(whole, abs=1e-3)
+
+
+def test_the_shortest_time_that_is_billed_is_written_like_any_other_length() -> None:
+    assert RateCard.model_validate({**CARD.model_dump(), "minimum": "2m"}).minimum == timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("change", [{"minimum": "-1m"}, {"disk_gb_month": {"pd-balanced": -1}}])
+def test_a_price_or_time_below_nothing_is_none(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        RateCard.model_validate({**CARD.model_dump(), **change})

@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dataops.core.dataproc_dask.diagnosis import (
-    CallError,
     Reason,
     Remedy,
-    backoff,
     diagnose_call,
     diagnose_create,
     diagnose_job,
     is_transient,
     was_ttl,
 )
+from airflow_dataops.core.machine import CallError, backoff
 from tests.unit.core.dataproc_dask.samples import NOW
 
 SECOND = timedelta(seconds=1)
@@ -65,6 +64,19 @@ SECOND = timedelta(seconds=1)
         ("PERMISSION_DENIED", "Required 'actAs' permission", Reason.PERMISSION, Remedy.GIVE_UP),
         ("INVALID_ARGUMENT", "bad image", Reason.REFUSED, Remedy.GIVE_UP),
         ("INVALID_ARGUMENT", "Subnetwork does not have Private Google Access", Reason.NETWORK, Remedy.GIVE_UP),
+        (
+            "PERMISSION_DENIED",
+            "Required 'compute.subnetworks.use' permission for 'projects/p/regions/r/subnetworks/s'",
+            Reason.PERMISSION,
+            Remedy.GIVE_UP,
+        ),
+        ("NOT_FOUND", "Subnetwork projects/p/regions/r/subnetworks/s not found", Reason.REFUSED, Remedy.GIVE_UP),
+        (
+            "RESOURCE_EXHAUSTED",
+            "Quota 'CPUS' exceeded for migrated machines",
+            Reason.QUOTA,
+            Remedy.WAIT_FOR_QUOTA,
+        ),
         ("INTERNAL", "Something went wrong", Reason.CREATE_FAILED, Remedy.LATER),
     ],
 )
@@ -72,6 +84,7 @@ def test_an_error_of_create_is_understood(code: str, message: str, reason: Reaso
     failure, found = diagnose_create(CallError(code, message))
     assert (failure.code, found) == (reason, remedy)
     assert failure.hint
+    assert not is_transient(CallError(code, message)) or remedy is not Remedy.WAIT_FOR_QUOTA
 
 
 def test_the_log_of_an_init_script_is_found() -> None:
@@ -135,3 +148,9 @@ def test_a_cluster_that_reached_its_age_was_deleted_by_its_time_to_live() -> Non
     assert was_ttl(NOW, NOW)
     assert not was_ttl(NOW, NOW + timedelta(hours=1))
     assert not was_ttl(NOW, None)
+
+
+def test_the_log_is_the_output_and_not_the_script_that_failed() -> None:
+    text = "Initialization action failed. Failed action 'gs://code/init.sh', see output in: gs://staging/meta/init-script-0_output."
+    failure, _ = diagnose_create(CallError("UNKNOWN", text))
+    assert failure.log_uri == "gs://staging/meta/init-script-0_output"

@@ -3,47 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from airflow_dataops.core.dataproc_dask import names
 from airflow_dataops.core.dataproc_dask.budget import Estimate
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError
 from airflow_dataops.core.dataproc_dask.lifecycle import resume, stop
 from airflow_dataops.core.dataproc_dask.observation import Look, ResultView
 from airflow_dataops.core.dataproc_dask.run import DaskRun, faults_of
-from airflow_dataops.core.dataproc_dask.state import Goal, Phase
-from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End
-from tests.unit.core.dataproc_dask.performer import Task, code_of
+from airflow_dataops.core.dataproc_dask.state import Phase
+from airflow_dataops.core.dataproc_dask.turn import CallKind, End
+from airflow_dataops.core.machine import CallError
+from tests.unit.core.dataproc_dask.fates import MINUTE, QUOTA, STOCKOUT, failing, losing, task
+from tests.unit.core.dataproc_dask.performer import code_of
 from tests.unit.core.dataproc_dask.samples import IDENTITY, NOW, changed, document, sample
-from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, DeleteFate, JobFate
+from tests.unit.core.dataproc_dask.simulator import CreateFate, DeleteFate, JobFate
 
-NOWHERE = CallError("UNAVAILABLE", "503")
-STOCKOUT = CallError("RESOURCE_EXHAUSTED", "ZONE_RESOURCE_POOL_EXHAUSTED: not enough resources available")
-QUOTA = CallError("INVALID_ARGUMENT", "Insufficient 'CPUS' quota. Requested 48.0, available 24.0.")
 INIT = "Initialization action failed. See output in: gs://staging/dataproc-initialization-script-0_output"
-MINUTE = timedelta(minutes=1)
-
-
-def task(run: DaskRun | None = None, goal: Goal = Goal.RUN, **fates: list[Any]) -> Task:
-    google = Dataproc()
-    for name, planned in fates.items():
-        setattr(google, name, iter(planned))
-    return Task(google, run or sample(), goal)
-
-
-def losing(kind: CallKind, *fates: str) -> Callable[[Call], str]:
-    left = iter(fates)
-    return lambda call: next(left, "ok") if call.kind is kind else "ok"
-
-
-def failing(*looks: Look, times: int, error: CallError = NOWHERE) -> Callable[[Look], CallError | None]:
-    left: Iterator[None] = iter([None] * times)
-    return lambda look: error if look in looks and next(left, "over") is None else None
 
 
 def test_01_create_commits_and_the_reply_is_lost() -> None:

@@ -37,9 +37,9 @@ def view(state: str = "RUNNING", *, minutes: float = 60, expires: float = 60, ke
     return ClusterView("dd-x", "uuid", state, labels, since=since, created_at=since)
 
 
-def idle(minutes: float | None = None, *, active: int = 0, alive: bool | None = None) -> Activity:
+def idle(minutes: float | None = None, *, active: int = 0) -> Activity:
     ended = None if minutes is None else NOW - minutes * MINUTE
-    return Activity(active_jobs=active, last_job_ended=ended, owner_alive=alive)
+    return Activity(active_jobs=active, last_job_ended=ended)
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,12 @@ def idle(minutes: float | None = None, *, active: int = 0, alive: bool | None = 
         (view(), idle(31), Verdict.ORPHANED, True),
         (view(), idle(), Verdict.ORPHANED, True),
         (view(minutes=5), idle(), Verdict.IN_USE, False),
-        (view(), idle(31, alive=True), Verdict.IN_USE, False),
-        (view(), idle(11, alive=False), Verdict.DEAD_OWNER, True),
-        (view(), idle(9, alive=False), Verdict.IN_USE, False),
-        (view(keep="s7200"), idle(31, alive=False), Verdict.KEPT, False),
-        (view(keep="s1200"), idle(31, alive=False), Verdict.DEAD_OWNER, True),
+        (view(keep="s7200"), idle(31), Verdict.KEPT, False),
+        (view(keep="s1200"), idle(31), Verdict.ORPHANED, True),
         (view("ERROR"), None, Verdict.BROKEN, True),
         (view("ERROR", minutes=5), None, Verdict.YOUNG, False),
         (view("STOPPED"), idle(), Verdict.BROKEN, True),
-        (view(expires=-1), idle(active=3, alive=True), Verdict.EXPIRED, True),
+        (view(expires=-1), idle(active=3), Verdict.EXPIRED, True),
         (view("DELETING", expires=-1), None, Verdict.STUCK, True),
         (view("DELETING", minutes=5), None, Verdict.DELETING, False),
     ],
@@ -68,6 +65,14 @@ def test_a_cluster_is_judged(cluster: ClusterView, activity: Activity | None, ve
     (found,) = sweep([cluster], POLICY, NOW, {"uuid": activity} if activity else None)
     assert (found.verdict, found.delete) == (verdict, delete)
     assert found.text
+
+
+def test_a_cluster_that_never_comes_is_left_alone_until_its_time_is_over_and_no_longer() -> None:
+    (found,) = sweep([view("CREATING", minutes=600, expires=1)], POLICY, NOW)
+    assert (found.verdict, found.delete) == (Verdict.IN_USE, False)
+    assert found.text == "CREATING; its time is over at 2026-11-21 12:01:00 UTC"
+    (found,) = sweep([view("CREATING", minutes=1, expires=0)], POLICY, NOW)
+    assert (found.verdict, found.delete) == (Verdict.EXPIRED, True)
 
 
 def test_a_cluster_that_does_not_say_when_it_expires_is_given_a_day() -> None:
@@ -93,7 +98,7 @@ def test_what_this_airflow_did_not_make_is_never_deleted(
 ) -> None:
     labels = dict(view(expires=expires).labels) | other if other else {}
     stranger = ClusterView("dd-x", "uuid", state, labels, since=NOW - minutes * MINUTE)
-    (found,) = sweep([stranger], POLICY, NOW, {"uuid": idle(alive=False)})
+    (found,) = sweep([stranger], POLICY, NOW, {"uuid": idle()})
     assert (found.verdict, found.delete) == (Verdict.FOREIGN, False)
 
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.diagnosis import CallError
 from airflow_dataops.core.dataproc_dask.lifecycle import begin, stop
 from airflow_dataops.core.dataproc_dask.observation import Look, ResultView
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Goal, State
 from airflow_dataops.core.dataproc_dask.turn import Call, CallKind, End
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.machine import CallError
 from tests.unit.core.dataproc_dask.performer import Task, code_of
 from tests.unit.core.dataproc_dask.samples import IDENTITY, NOW, changed, document, sample
 from tests.unit.core.dataproc_dask.simulator import CreateFate, Dataproc, DeleteFate, JobFate
@@ -44,6 +44,22 @@ def test_a_clean_run_makes_at_most_ten_calls_beside_its_polls() -> None:
     job_looks, delete_polls = one.google.reads.count(Look.JOB), 4
     assert len(one.google.calls) + len(listed) - job_looks // 6 - delete_polls <= 10
     assert [kind for _, kind, _ in one.google.calls] == [CallKind.CREATE, CallKind.SUBMIT, CallKind.DELETE]
+
+
+def test_the_dashboard_is_told_as_soon_as_the_cluster_runs() -> None:
+    one = task()
+    step = one.until(one.start(), "READY")
+    address = "https://uuid-1.example/gateway/default/dask/status"
+    assert [note.text for note in step.notes if note.code == "READY"] == [
+        f"cluster {step.state.base} runs; Dask's dashboard: {address}"
+    ]
+    assert [life.dashboard for life in step.state.lives] == [address]
+
+
+def test_without_a_gateway_there_is_no_dashboard() -> None:
+    one = task(run=DaskRun.model_validate(changed("cluster.component_gateway", False)))
+    step = one.until(one.start(), "READY")
+    assert [life.dashboard for life in step.state.lives] == [""]
 
 
 def test_the_cluster_is_told_to_go_within_a_poll_of_the_jobs_end() -> None:
@@ -85,7 +101,8 @@ def test_a_success_from_before_the_task_was_cleared_does_not_count() -> None:
 def test_a_success_without_a_result_is_run_again_by_the_next_try() -> None:
     one = task(JobFate(result=None))
     assert code_of(one.finish()) == "RESULT_MISSING"
-    assert one.finish().ok
+    one.google.advance(timedelta(days=1))
+    assert one.finish().ok, "the time of the first execution is not the second one's"
     assert len(one.google.jobs) == 2
 
 

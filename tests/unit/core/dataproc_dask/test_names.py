@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dataops.core.dataproc_dask import names
-from airflow_dataops.core.dataproc_dask.names import RunIdentity
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.identity import RunIdentity
 from tests.unit.core.dataproc_dask.samples import IDENTITY, changed, sample
 
 CLUSTER_NAME = re.compile(r"[a-z]([-a-z0-9]{0,49}[a-z0-9])?")
@@ -157,3 +157,8 @@ def test_the_filter_names_every_label_of_the_run() -> None:
 
 def test_the_name_shows_the_task() -> None:
     assert names.base_name(IDENTITY).startswith("dd-by-carrier-")
+
+
+def test_two_executions_leave_their_files_in_two_folders_beside_the_document() -> None:
+    folders = {names.job_folder("gs://bucket/dask/run/doc.json", names.job_id("dd-x", "job", n)) for n in (1, 2)}
+    assert folders == {"gs://bucket/dask/run/dd-x-job-x1", "gs://bucket/dask/run/dd-x-job-x2"}

@@ -99,7 +99,9 @@ def test_nodes_read_where_the_share_and_the_environment_are() -> None:
 
 def test_a_driver_gets_its_document_and_the_hash_of_it() -> None:
     job = submit(sample())["job"]
-    assert job["pyspark_job"]["args"] == ["--spec", "gs://code-bucket/specs/1.json", "--sha256", "0" * 64]
+    assert job["pyspark_job"]["args"] == [
+        "--spec", "gs://code-bucket/specs/1.json", "--sha256", "0" * 64, "--job-id", job["reference"]["job_id"],
+    ]  # fmt: skip
     assert job["scheduling"] == {"max_failures_per_hour": 0}
 
 
@@ -147,3 +149,9 @@ def test_googles_own_message_has_the_values() -> None:
     assert config.secondary_worker_config.instance_flexibility_policy.provisioning_model_mix.standard_capacity_base == 1
     assert config.initialization_actions[0].execution_timeout == timedelta(minutes=5)
     assert config.autoscaling_config.policy_uri.endswith("/a")
+
+
+@pytest.mark.parametrize("export", ["vol1", "/vol1"])
+def test_a_share_is_mounted_by_its_path_however_it_is_written(export: str) -> None:
+    run = DaskRun.model_validate(changed("cluster.nfs.export", export))
+    assert request.node_metadata(run.cluster)["dataops-nfs-export"] == "/vol1"

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from airflow_dataops.core.dataproc_dask.rules import Fault
+from airflow_dataops.core.checked import Fault
 from airflow_dataops.core.dataproc_dask.run import DaskRun, faults_of, parse
 from airflow_dataops.core.errors import SpecError
 from tests.unit.core.dataproc_dask.samples import changed, document
 
+CHOICES = [{"machine_types": ["n2-standard-4"]}]
 SCALING = {"policy_uri": "projects/p/regions/r/autoscalingPolicies/a", "max_workers": 8}
 
 
@@ -41,6 +42,15 @@ def test_the_sample_has_no_fault() -> None:
         ("cluster.workers.minimum", 3, "BAD_MINIMUM"),
         ("cluster.master.disk", {"size_gb": 10}, "BAD_DISK"),
         ("cluster.secondary", {"count": -1}, "BAD_COUNT"),
+        ("cluster.workers.disk", {"local_ssds": -1}, "BAD_DISK"),
+        ("cluster.secondary", {"count": 1, "standard_base": 2, "choices": CHOICES}, "BAD_COUNT"),
+        ("cluster.secondary", {"count": 1, "standard_base": -1, "choices": CHOICES}, "BAD_COUNT"),
+        ("cluster.nfs.server", "10.0.0.2:/vol1", "BAD_NFS"),
+        ("cluster.nfs.server", "", "BAD_NFS"),
+        ("cluster.nfs.export", "my share", "BAD_NFS"),
+        ("cluster.nfs.mount_point", "data", "BAD_NFS"),
+        ("cluster.nfs.mount_point", "/", "BAD_NFS"),
+        ("cluster.nfs.mount_point", "/mnt/my data", "BAD_NFS"),
         ("cluster.secondary", {"count": 2, "standard_base": 1}, "CHOICES_MISSING"),
         (
             "cluster.secondary",
@@ -86,6 +96,21 @@ def test_a_fault_is_named(path: str, value: Any, code: str) -> None:
     assert [
         fault for fault in found if fault.path.startswith(path) or path.startswith(fault.path.rpartition(".")[0])
     ] != []
+    assert all(fault.hint for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("Merge_All", "merge-all"), ("1st", "st"), ("é", "a-name"), ("x" * 40, "x" * 30)]
+)
+def test_a_job_is_told_the_nearest_name_that_it_may_have(name: str, nearest: str) -> None:
+    (fault,) = faults_of(changed("job.name", name))
+    assert fault.hint == f"write {nearest}"
+    assert faults_of(changed("job.name", nearest)) == []
+
+
+def test_a_length_of_many_minutes_is_told_in_days() -> None:
+    (fault,) = faults_of(changed("policy.deadlines", {"run": "20d"}))
+    assert fault.message == "all deadlines together are 20d 31m; a cluster can live 14d"
 
 
 def test_a_cluster_that_would_be_kept_longer_than_it_lives_is_refused() -> None:
@@ -145,3 +170,38 @@ def test_parse_says_everything_in_one_error() -> None:
 def test_the_time_to_live_is_the_sum_of_all_deadlines_in_whole_minutes() -> None:
     run = parse(document(deadlines={"run": 3601}, keep_failed_for="30m"))
     assert run.lifetime.total_seconds() == (15 + 5 + 61 + 1 + 10 + 30) * 60
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("cluster.metadata", {"db_password": "Hunter2!"}),
+        ("cluster.metadata", {"source": "postgresql://me:Hunter2!@host/db"}),
+        ("cluster.metadata", {"api-key": "${env:Hunter2!}"}),
+        ("cluster.labels", {"token": "Hunter2!"}),
+        ("cluster.properties", {"spark-env:DB_PASSWORD": "Hunter2!"}),
+        ("cluster.properties", {"core:fs.s3a.secret.key": "Hunter2!"}),
+        ("job.properties", {"spark.executorEnv.API_TOKEN": "Hunter2!"}),
+    ],
+)
+def test_a_secret_in_what_everybody_sees_is_refused_and_not_repeated(path: str, value: dict[str, str]) -> None:
+    (name,) = value
+    (fault,) = faults_of(changed(path, value))
+    assert (fault.path, fault.code) == (f"{path}.{name}", "SECRET_IN_FILE")
+    assert "Hunter2" not in f"{fault.message} {fault.hint}"
+    assert "projects/P/secrets/NAME" in (fault.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("cluster.metadata", {"db_password": "projects/my-project/secrets/db/versions/3"}),
+        ("cluster.metadata", {"db_password": ""}),
+        ("cluster.metadata", {"db-password-name": "db"}),
+        ("cluster.labels", {"key": "a"}),
+        ("cluster.properties", {"spark:spark.ui.token": "false"}),
+        ("job.properties", {"spark.driver.memory": "2g"}),
+    ],
+)
+def test_the_name_of_a_secret_is_none(path: str, value: dict[str, str]) -> None:
+    assert faults_of(changed(path, value)) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.dq_gate.parse import check_columns, parse_rules
-from airflow_dataops.core.dq_gate.rule import GX_REGISTRY
+from airflow_dataops.core.dq_gate.registry import GX_REGISTRY
 
 SUITES = Path(__file__).parent / "suites"
 COLUMNS = {"a": "bigint", "b": "string", "c": "bigint"}

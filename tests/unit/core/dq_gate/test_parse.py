@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dataops.core.dq_gate.parse import check_columns, parse_all, parse_rules
-from airflow_dataops.core.dq_gate.rule import REGISTRY, RowRule
+from airflow_dataops.core.dq_gate.registry import REGISTRY
+from airflow_dataops.core.dq_gate.rule import RowRule
 
 
 def yaml(text: str) -> Any:

@@ -133,8 +133,8 @@ def test_which_casts_may_fail(source: str, to: str, may: bool) -> None:
 
 
 NEAR_MOMENTS = st.tuples(
-    st.sampled_from(["2013", "-013", "0000", "+201", "9999", "213"]),
-    *[st.sampled_from(["01", "12", "31", "00", "24", "+1", " 1", "60", "7"]) for _ in range(5)],
+    st.sampled_from(["2013", "-013", "\t013", "0000", "+201", "9999", "213"]),
+    *[st.sampled_from(["01", "12", "31", "00", "24", "+1", " 1", "\t1", "\n1", "1\t", "60", "7"]) for _ in range(5)],
     st.sampled_from(["T", " ", "t"]),
     st.sampled_from(["", "Z", ".5", ".5Z", "+02", "+0230", "-02:30", " UTC", "z", " "]),
 ).map(lambda p: f"{p[0]}-{p[1]}-{p[2]}{p[6]}{p[3]}:{p[4]}:{p[5]}{p[7]}")
@@ -143,6 +143,8 @@ NEAR_MOMENTS = st.tuples(
 @given(NEAR_MOMENTS)
 @example("2013-01-01T01:01: 1Z")
 @example("2013-01-01  1:01:01")
+@example("2013-01-01T\n1:01:01Z")
+@example("2013-01-01 01:01:7Z")
 def test_the_quick_way_for_common_moments_is_as_strict_as_the_long_one(value: str) -> None:
     # A space at the end sends the text the long way; both strip it.
     assert _cast(value, "string", "timestamp") == _cast(value + " ", "string", "timestamp")

@@ -99,7 +99,7 @@ alerts: {pager: {notifier: log}}
 """
     )
     assert check_files([path]).findings == []
-    assert [f.code for f in check_files([path], target="onprem").findings] == ["ENGINE_NOT_AVAILABLE"]
+    assert [f.code for f in check_files([path], target="onprem").findings] == ["SPARK_TARGET_MISSING"]
 
 
 WATCHED = """

@@ -83,6 +83,14 @@ def test_text_shows_the_line_and_points_at_the_column() -> None:
     ]
 
 
+def test_a_line_with_a_secret_is_not_repeated() -> None:
+    texts = {"orders.yaml": "args: {password: hunter2}\n"}
+    secret = Finding("orders.yaml", 1, 8, "error", "SECRET_IN_FILE", "password is a secret")
+    other = Finding("orders.yaml", 1, 8, "warning", "FUNCTION_ARGUMENTS", "f takes no argument 'password'")
+    assert "hunter2" not in as_text([secret, other], texts)
+    assert "hunter2" in as_text([other], texts)
+
+
 def test_text_without_the_file_has_no_snippet() -> None:
     assert as_text([PLAIN], {}) == "orders.yaml:1:1: warning: WINDOW_WITHOUT_SCHEDULE no schedule"
 

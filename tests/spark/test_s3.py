@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lake in a bucket: jobs as processes of their own, as a user starts them, with Spark's S3A and its committer against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from airflow_dataops.clients.s3 import S3Client
+from airflow_dataops.core.refine.spec import CleanSpec, DedupSpec, PublishSpec, RefineSpec
+from airflow_dataops.core.tables import EngineName, FullSlice, Resources, SourceSpec, TargetSpec
+from tests.services.fixtures import seaweedfs
+from tests.services.lossy import LossyProxy
+from tests.services.s3_servers import S3Server
+from tests.spark import edges
+from tests.spark.comparing import RUN
+from tests.spark.jars import ROOT, pinned_jars
+
+pytest.importorskip("pyspark", reason="engine spark has environments of its own: make test-spark")
+__all__ = ["seaweedfs"]
+
+
+@pytest.fixture(scope="module")
+def jars() -> str:
+    """The pinned jars, as one argument."""
+    return pinned_jars()
+
+
+def job(name: str, spec: Any, environ: dict[str, str]) -> Any:
+    """Run a job; returns the document that it prints."""
+    command = [sys.executable, "-m", f"airflow_dataops.jobs.{name}", "--spec", "-"]
+    done = subprocess.run(
+        command,
+        input=spec.model_dump_json(),
+        env={**os.environ, **environ},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def published(client: S3Client, lake: str, engine: EngineName, environ: dict[str, str]) -> list[str]:
+    """Refine and publish with an engine; returns the table's rows as pyarrow reads them."""
+    own = f"{lake}/{engine}"
+    clean = CleanSpec(cast={"ns": "date"}, drop_nulls=["j"], dedup=DedupSpec(keys=["k", "j"], order_by=["m"]))
+    target = TargetSpec(path=f"{own}/silver", partition_by=["j"])
+    more: dict[str, Any] = {"lake": own, "run": RUN, "engine": engine, "resources": Resources(threads=2)}
+    refined = job(
+        "refine",
+        RefineSpec(
+            task="refine",
+            source=SourceSpec(path=f"{lake}/bronze"),
+            slice=FullSlice(),
+            clean=clean,
+            target=target,
+            **more,
+        ),
+        environ,
+    )
+    result = job("publish", PublishSpec(task="publish", target=target, slice=FullSlice(), **more), environ)
+    assert (refined["versions"].get("spark") is not None) == (engine == "spark")
+    assert result["files_added"] == refined["files"] > 2
+    names = [found.uri for found in client.list_objects(f"{own}/silver") if found.uri.endswith(".parquet")]
+    assert len(names) == refined["files"]
+    assert not [found.uri for found in client.list_objects(own) if "__magic" in found.uri or "_temporary" in found.uri]
+    return sorted(map(repr, client.read_parquet(f"{own}/silver").to_pylist()))
+
+
+def test_a_table_that_spark_publishes_to_a_bucket(seaweedfs: S3Server, jars: str) -> None:
+    client = S3Client.from_env(seaweedfs.environ())
+    lake = f"s3://{seaweedfs.bucket()}/lake"
+    table = pa.Table.from_pylist(edges.rows(), schema=edges.SCHEMA).drop_columns(["l", "r"])
+    client.write_parquet(table, f"{lake}/bronze/a b.parquet")
+    environ = {
+        **seaweedfs.environ(),
+        "PYSPARK_SUBMIT_ARGS": f"--jars {jars} --driver-memory 1g pyspark-shell",
+    }
+    found = [published(client, lake, "duckdb", environ)]
+    proxy = LossyProxy(seaweedfs.url)
+    try:
+        found.append(published(client, lake, "spark", {**environ, "S3_ENDPOINT_URL": proxy.url}))
+    finally:
+        proxy.close()
+    assert found[1] == found[0]
+    staged = [one for one in proxy.asked if re.search(r"/staging/.*/table/.*\.parquet", one[1])]
+    # S3 has no renames: each would be a copy. A file of the committer's appears when its upload is completed.
+    assert not [one for one in staged if one[2]]
+    assert [path for method, path, _ in staged if method == "POST" and "uploadId" in path]
