@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -24,6 +25,7 @@ from airflow_dataops.core.lease import Holder, LeaseState, may_take
 log = logging.getLogger(__name__)
 LEASE_SECONDS = 90.0
 _POLL_SECONDS = 0.2
+_APART = 1_000_000
 # Leases that this process holds, as file and token: one that it could not give back, on a full disk, is held by nobody.
 _HELD: set[tuple[str, int]] = set()
 
@@ -69,7 +71,7 @@ class Lease:
 
     @property
     def token(self) -> int:
-        """The fencing token: higher than every earlier one of the table."""
+        """The fencing token: higher than every earlier one of the table, and not that of another holder at the same time."""
         return self._state.token
 
     @property
@@ -121,7 +123,9 @@ class Lease:
         reason = may_take(self._state, now, self._held())
         if reason is None:
             return None
-        taken = self._state.taken(self._me, now, self._seconds)
+        # Where two may win, they must not have one token: files and records are named by it, and who loses deletes its own.
+        step = 1 if self._storage.decides else 1 + secrets.randbelow(_APART)
+        taken = self._state.taken(self._me, now, self._seconds, step)
         data = taken.model_dump_json().encode()
         # Before it is written, so that no other thread sees it unheld; where it was not written, another thread may have this token.
         self._mine = (self._path, taken.token)

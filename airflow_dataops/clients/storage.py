@@ -56,6 +56,11 @@ class Storage(Protocol):
     :class:`~airflow_dataops.core.errors.StorageDenied` where it does not let this process in.
     """
 
+    @property
+    def decides(self) -> bool:
+        """Whether the store itself decides in :meth:`replace_if`; where not, two writers may both believe that they won."""
+        ...
+
     def read_bytes(self, path: str) -> bytes | None:
         """Return a file's content; None where there is no such file."""
         ...
@@ -136,6 +141,8 @@ def _guarded(method: _Method) -> _Method:
 
 class LocalStorage:
     """A folder of this machine, or of a volume that is mounted here."""
+
+    decides = True
 
     @_guarded
     def read_bytes(self, path: str) -> bytes | None:

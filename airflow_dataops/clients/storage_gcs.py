@@ -33,6 +33,8 @@ class GcsStorage(Gcs):
     Google's libraries find, or none at an emulator (``STORAGE_EMULATOR_HOST``).
     """
 
+    decides = True
+
     def read_bytes(self, path: str) -> bytes | None:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""
         found = self._content(path)

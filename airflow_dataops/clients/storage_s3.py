@@ -42,6 +42,11 @@ class S3Storage:
         self._client, self._settled = client, settled
         self._proved: set[str] = set()
 
+    @property
+    def decides(self) -> bool:
+        """See :class:`~airflow_dataops.clients.storage.Storage`."""
+        return self._client.settings.conditional_writes
+
     def read_bytes(self, path: str) -> bytes | None:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""
         found = self._content(path)
@@ -64,7 +69,7 @@ class S3Storage:
         found = self._content(path)
         if (None if found is None else found[0]) != expected:
             return False
-        if not self._client.settings.conditional_writes:
+        if not self.decides:
             self._put(path, data)
             time.sleep(self._settled)
             return self.read_bytes(path) == data

@@ -44,10 +44,17 @@ class LeaseState(Model):
     expires_at: AwareDatetime | None = None
     pending: str | None = None
 
-    def taken(self, holder: Holder, now: datetime, seconds: float) -> LeaseState:
-        """Return the state after ``holder`` took the lease; a pending commit stays."""
+    def taken(self, holder: Holder, now: datetime, seconds: float, step: int = 1) -> LeaseState:
+        """Return the state after ``holder`` took the lease; a pending commit stays.
+
+        Args:
+            holder: Who takes it.
+            now: The time.
+            seconds: How long it counts without being renewed.
+            step: What the token grows by.
+        """
         return self.model_copy(
-            update={"token": self.token + 1, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
+            update={"token": self.token + step, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
         )
 
 

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From Airflow's context and stores to values of ours: the run, secrets, a suite file."""
+"""From Airflow's context to values of ours: the run, a suite file."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Variable, mask_secret
-
-from airflow_dataops.core import secrets
 from airflow_dataops.core.errors import InputError, SpecError
 from airflow_dataops.core.run import RunContext, run_key
 
@@ -54,18 +49,6 @@ def expand(value: Any, run: RunContext) -> Any:
     return value
 
 
-def lookup_secrets(names: Iterable[str]) -> dict[str, str]:
-    """Return reference -> value, from the worker's environment, Airflow's variables and connections; all are hidden in logs.
-
-    Raises:
-        SpecError: One is not set (``SECRET_MISSING``).
-    """
-    found = {name: lookup(name) for name in names}
-    for value in found.values():
-        mask_secret(value)
-    return found
-
-
 def read_suite(path: str, folder: str) -> dict[str, Any]:
     """Return the suite in a JSON file.
 
@@ -97,31 +80,4 @@ def read_suite(path: str, folder: str) -> dict[str, Any]:
     return suite
 
 
-def lookup(name: str) -> str:
-    """Return what ``env:NAME``, ``var:NAME`` or ``conn:ID.field`` stands for; it is not hidden in logs.
-
-    Raises:
-        SpecError: It is not set (``SECRET_MISSING``).
-    """
-    parsed = secrets.parse(name)
-    if parsed.kind == "env":
-        found, where = os.environ.get(parsed.name), f"the environment variable {parsed.name} of the workers"
-    elif parsed.kind == "var":
-        found, where = Variable.get(parsed.name, None), f"airflow variables set {parsed.name} VALUE"
-    else:
-        found, where = _connection(parsed), f"airflow connections add {parsed.name} …"
-    if found is None:
-        raise secrets.missing(name, where)
-    return str(found)
-
-
-def _connection(name: secrets.SecretName) -> str | None:
-    try:
-        connection = BaseHook.get_connection(name.name)
-    except AirflowNotFoundException:
-        return None
-    fields = {field: getattr(connection, field) for field in ("host", "login", "password", "port", "schema")}
-    return secrets.field_of({**fields, "extra": connection.extra_dejson, "uri": connection.get_uri()}, name.field)
-
-
-__all__ = ["expand", "lookup", "lookup_secrets", "read_suite", "run_of"]
+__all__ = ["expand", "read_suite", "run_of"]

@@ -180,7 +180,7 @@ def run_job(operator: JobOperator, context: Any, spec: JobSpec, *, paged: bool =
     from airflow_dataops.clients.job_process import JobProcess
     from airflow_dataops.core import secrets
     from airflow_dataops.core.errors import DataOpsError, from_dict
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     wanted = supervised()
     page = announce_page(operator, context, spec) if paged else None
@@ -214,8 +214,8 @@ def store_of(aws_conn_id: str | None) -> StoreAccess | None:
         SpecError: Something in it cannot be meant, or is not supported (``S3_SETTINGS``, ``S3_KEYS_INCOMPLETE``).
     """
     from airflow_dataops.clients.store_environment import access_by_settings
+    from airflow_dataops.hooks._secrets import lookup_secrets
     from airflow_dataops.hooks.spark_k8s import SparkKubernetesHook
-    from airflow_dataops.operators._context import lookup_secrets
 
     settings = SparkKubernetesHook(None, aws_conn_id).s3()
     if settings is None:

@@ -22,7 +22,7 @@ def client_of(server: MlflowServer) -> MlflowClient:
         SpecError: That is not set (``SECRET_MISSING``).
     """
     from airflow_dataops.clients.mlflow import MlflowClient
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     reference = server.password or server.token
     secret = lookup_secrets([reference])[reference] if reference else None
@@ -47,7 +47,7 @@ async def close_killed(given: Mapping[str, Any], log: Any) -> None:
         await asyncio.to_thread(within, MOST_SECONDS, lambda: _close(given))
     except Exception as error:  # noqa: BLE001  tracking is never a reason for failure
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        log.warning("MLflow: could not close the run: %s", said)
+        log.warning("MLflow: could not close the run %s, which may stay RUNNING: %s", given.get("run_id"), said)
 
 
 def _close(given: Mapping[str, Any]) -> None:

@@ -165,7 +165,7 @@ class SparkDriven(Driven["Step"]):
 
 def _looked_up(wanted: Mapping[str, str]) -> Mapping[str, str]:
     """Return variable -> value, of variable -> reference."""
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     values = lookup_secrets(set(wanted.values()))
     return {name: values[reference] for name, reference in wanted.items()}
@@ -177,7 +177,7 @@ def secrets_of(run: RunParts) -> list[str]:
     Raises:
         SpecError: One is not set (``SECRET_MISSING``).
     """
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     return list(lookup_secrets({source for source in run.app.secret_env.values() if isinstance(source, str)}).values())
 

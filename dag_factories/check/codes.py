@@ -127,6 +127,7 @@ CODES: dict[str, str] = {
     "PATH_OUTSIDE": "a path lies outside of the project's folder, the lake and paths",
     "PROPERTY_HAS_FIELD": "a property of Spark's that has a field of its own",
     "PROPERTY_IS_OURS": "a property of Spark's that makes a driver findable",
+    "PROPERTY_UNUSED": "a property of Spark's that has no effect in mode direct",
     "PUBLIC_ADDRESS": "a secure target, and machines with public addresses",
     "PYSPARK_MEMORY_UNUSED": "a bound for a Python that is not started",
     "RATES_MISSING": "a budget, and no rate card that says what it is worth",

@@ -138,6 +138,6 @@ def registered(group: str, name: str) -> EntryPoint:
 
 def _secret(name: str) -> str:
     """Return a value that Airflow hides in logs from now on: an address with a token in it is the usual case."""
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     return lookup_secrets([name])[name]

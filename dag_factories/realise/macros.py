@@ -37,6 +37,6 @@ class Macros:
 
 
 def _lookup(name: str) -> str:
-    from airflow_dataops.operators._context import lookup
+    from airflow_dataops.hooks._secrets import lookup
 
     return lookup(name)

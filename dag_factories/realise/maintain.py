@@ -44,7 +44,7 @@ class MaintainProjectOperator(BaseOperator):
             TransientError: Something failed that may pass. Airflow retries.
         """
         from airflow_dataops.core.errors import DataOpsError
-        from airflow_dataops.operators._context import lookup
+        from airflow_dataops.hooks._secrets import lookup
         from dag_factories.upkeep import kept, maintain_specs
 
         try:

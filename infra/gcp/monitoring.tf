@@ -88,6 +88,7 @@ locals {
   # Name -> condition. CRITICAL wakes somebody up, ERROR is read today, WARNING this week.
   alerts = {
     job_failed = {
+      area     = "dataproc-dask"
       severity = "ERROR"
       summary  = "A Dask run failed"
       advice   = "The task's log ends with one line that says why and what to change. Its cluster is gone, or kept until the time that the line names."
@@ -99,6 +100,7 @@ locals {
       period   = "300s"
     }
     provisioning_failed = {
+      area     = "dataproc-dask"
       severity = "ERROR"
       summary  = "Google could not make a Dask cluster"
       advice   = "Run `dataops preflight` on the pipeline: it names missing grants, quotas and objects. A stock-out passes; the run tries the next zone by itself."
@@ -110,6 +112,7 @@ locals {
       period   = "600s"
     }
     spark_failed = {
+      area     = "spark-k8s"
       severity = "ERROR"
       summary  = "A Spark run on Kubernetes failed"
       advice   = "The task's log ends with one line that says why and what to change; docs/how-to/spark_troubleshooting.md has a section for each code."
@@ -121,6 +124,7 @@ locals {
       period   = "300s"
     }
     spark_janitor_had_work = {
+      area     = "spark-k8s"
       severity = "WARNING"
       summary  = "The janitor found Spark drivers that nobody had deleted, or could not delete one"
       advice   = "Failed drivers that were kept for a look go this way, so a few are no news. Read the janitor's report: ORPHANED and STUCK are runs that were lost."
@@ -132,6 +136,7 @@ locals {
       period   = "3600s"
     }
     triggers_slow = {
+      area     = "airflow"
       severity = "WARNING"
       summary  = "The triggerer's loop stands still again and again"
       advice   = "Deferred runs are looked at late, and their deadlines strike late. A trigger of a DAG's own blocks the loop, or there are more triggers than one triggerer carries: add one."
@@ -143,6 +148,7 @@ locals {
       period   = "600s"
     }
     cluster_overdue = {
+      area     = "dataproc-dask"
       severity = "CRITICAL"
       summary  = "A machine of a Dask cluster is older than any cluster may be"
       advice   = "It costs money for nothing. `dataops janitor --dry-run` lists what is there; without --dry-run it deletes what has expired."
@@ -154,6 +160,7 @@ locals {
       period   = "300s"
     }
     janitor_had_work = {
+      area     = "dataproc-dask"
       severity = "WARNING"
       summary  = "The janitor found clusters that nobody had deleted"
       advice   = "A run was lost without clean-up. Read the janitor's report: it names run and reason of each cluster."
@@ -165,6 +172,7 @@ locals {
       period   = "3600s"
     }
     saturated = {
+      area     = "dataproc-dask"
       severity = "WARNING"
       summary  = "Dask workers have been busy without a pause for half an hour"
       advice   = "More or larger workers may end the run sooner for the same money. The Dask dashboard (link on the task) shows what they do."
@@ -176,6 +184,7 @@ locals {
       period   = "300s"
     }
     yarn_starved = {
+      area     = "dataproc-dask"
       severity = "WARNING"
       summary  = "YARN has had no room for Dask workers for a quarter of an hour"
       advice   = "Raise max_workers of the autoscaling policy, or ask for smaller workers."
@@ -187,6 +196,7 @@ locals {
       period   = "300s"
     }
     airflow_unhealthy = {
+      area     = "airflow"
       severity = "CRITICAL"
       summary  = "Airflow's own checks fail"
       advice   = "Open the environment's monitoring page: scheduler, triggerer or database is down. Clusters are deleted by their times to live even then."
@@ -198,6 +208,7 @@ locals {
       period   = "300s"
     }
     broken_dags = {
+      area     = "airflow"
       severity = "WARNING"
       summary  = "Airflow cannot load a DAG file"
       advice   = "`dataops check dags/` names file, line and remedy; the CI job should have stopped it."
@@ -209,6 +220,7 @@ locals {
       period   = "300s"
     }
     egress_denied = {
+      area     = "network"
       severity = "WARNING"
       summary  = "A node tried to talk to something that no rule allows"
       advice   = "A job wants the internet (a package, an API) or an address that has no rule: read the firewall's log, then add a rule or change the job."
@@ -262,6 +274,6 @@ resource "google_monitoring_alert_policy" "this" {
   }
 
   user_labels = {
-    area = "dataproc-dask"
+    area = each.value.area
   }
 }

@@ -77,7 +77,8 @@ def _look(s3: S3Client | None, uri: str) -> Store:
     try:
         seen = s3.check_connectivity(_folder(uri))
     except DataOpsError as error:
-        return Store(uri, error=f"{error.code}: {error.message}", hint=error.hint)
+        keyless = error.details.get("code") == "NoCredentialsError"
+        return Store(uri, error=f"{error.code}: {error.message}", hint=error.hint, keyless=keyless)
     return Store(uri, seconds=seen.seconds, skew=seen.clock_skew)
 
 

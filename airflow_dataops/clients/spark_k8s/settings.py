@@ -123,6 +123,7 @@ class Access:
             return Endpoint(settings.host.rstrip("/"), headers, tls, proxy=settings.proxy)
         if not (settings.kubeconfig or settings.document) and (in_cluster := self._in_cluster()) is not None:
             return replace(in_cluster, proxy=settings.proxy)
+        _look_for_kubeconfig(settings)
         self._seconds = KUBECONFIG_SECONDS
         return self._from_kubeconfig(asyncio.run(_read_kubeconfig(settings)))
 
@@ -167,6 +168,17 @@ class Access:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._tls = said, context
         return context
+
+
+def _look_for_kubeconfig(settings: KubeSettings) -> None:
+    """Raise where there is none: the library takes seconds to load, and then says that a key is missing in the file."""
+    places = (settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
+    if settings.document or any(Path(place).expanduser().is_file() for place in places if place):
+        return
+    raise KubeConfigError(
+        f"there is no kubeconfig {' or '.join(places)}, and this process is in no cluster",
+        hint="give the connection one (kube_config, kube_config_path), or set KUBECONFIG",
+    )
 
 
 async def _read_kubeconfig(settings: KubeSettings) -> Any:

@@ -30,7 +30,7 @@ from airflow_dataops.core.spark_k8s.merge import merge
 from airflow_dataops.core.spark_k8s.objects import objects
 from airflow_dataops.core.spark_k8s.rules import broken_rules
 from airflow_dataops.core.spark_k8s.sizes import executor_requests
-from airflow_dataops.core.spark_k8s.spec import RunParts
+from airflow_dataops.core.spark_k8s.spec import RunParts, SecretKeyRef
 
 IDENTITY = RunIdentity(instance="preflight", dag_id="preflight", task_id="preflight", run_id="preflight")
 _UNREACHED = frozenset({"UNAVAILABLE", "TIMEOUT", "LOST", "UNTRUSTED", "KUBECONFIG_INVALID", "SERVER"})
@@ -46,6 +46,7 @@ class Store(NamedTuple):
         skew: Seconds that our clock is ahead of the endpoint's; None where it does not say.
         error: What went wrong.
         hint: What to do about it.
+        keyless: Whether no keys were found to look with.
     """
 
     uri: str
@@ -53,6 +54,7 @@ class Store(NamedTuple):
     skew: float | None = None
     error: str = ""
     hint: str | None = None
+    keyless: bool = False
 
 
 def questions(run: RunParts) -> tuple[KubeQuestion, ...]:
@@ -99,7 +101,7 @@ def findings(run: RunParts, answers: KubeAnswers, stores: Sequence[Store] = ()) 
         answers: What was found out.
         stores: How the looks at object stores came out.
     """
-    found = [*_rules(run), *(_store(one) for one in stores)]
+    found = [*_rules(run), *(_store(run, one) for one in stores)]
     api = _api(answers)
     if api.level is not Level.OK:
         return (api, *found)
@@ -128,6 +130,8 @@ def _api(answers: KubeAnswers) -> Finding:
     if worst is not None:
         message = f"the API server cannot be asked: {worst.code}: {worst.message}"
         fix = "look at the connection's address, proxy and authority, and at the network's way from here to it"
+        if worst.code == "KUBECONFIG_INVALID":
+            fix = "give the connection a kubeconfig, or KUBECONFIG of whoever asks: kubectl config view --minify shows what it says"
         return Finding(check=check, level=Level.PROBLEM, message=message, fix=fix)
     if any(one.code == "UNAUTHORIZED" for one in errors):
         message = "the API server does not know who asks: the token has ended, or is of another cluster"
@@ -145,8 +149,14 @@ def _rules(run: RunParts) -> Iterator[Finding]:
         yield Finding(check="rules", level=Level.OK, message="the run keeps all rules of Kubernetes and Spark")
 
 
-def _store(one: Store) -> Finding:
+def _store(run: RunParts, one: Store) -> Finding:
     check = f"s3.{one.uri.partition('://')[2].partition('/')[0]}"
+    if one.keyless:
+        source = run.app.secret_env.get("AWS_SECRET_ACCESS_KEY")
+        own = f"those of Secret {source.name}" if isinstance(source, SecretKeyRef) else "their own role, or none"
+        message = f"{one.uri} was not looked at: no keys are known here, and the pods have {own}"
+        hint = "set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY here to look with keys like theirs"
+        return Finding(check=check, level=Level.UNKNOWN, message=message, fix=hint)
     if one.error:
         return Finding(check=check, level=Level.PROBLEM, message=f"{one.uri}: {one.error}", fix=one.hint)
     if one.seconds is None:

@@ -13,7 +13,7 @@ from airflow_dataops.core.durations import text, told
 from airflow_dataops.core.spark_k8s.application_document import program_of, spec_of
 from airflow_dataops.core.spark_k8s.names import MANAGED_BY, OWN_PREFIX
 from airflow_dataops.core.spark_k8s.reserved import OURS
-from airflow_dataops.core.spark_k8s.scc_rules import application_scc_rules
+from airflow_dataops.core.spark_k8s.scc_rules import application_scc_rules, conf_scc_rules
 from airflow_dataops.core.spark_k8s.secrets import holds_secret, is_secret_name
 from airflow_dataops.core.spark_k8s.spec import ApplicationApi, Profile, RunParts
 from airflow_dataops.core.spark_k8s.template_rules import annotation_rules, label_rules, pod_rules, secret_rules
@@ -61,6 +61,7 @@ def application_rules(run: RunParts) -> Iterator[Fault]:
     yield from _templates(run, spec)
     if run.app.profile is Profile.OPENSHIFT:
         yield from application_scc_rules(f"{_PATH}.spec", spec)
+        yield from conf_scc_rules(f"{_PATH}.spec.sparkConf", map(str, _mapping(spec.get("sparkConf"))))
     yield from _ends(run, spec)
     yield from secret_rules(_PATH, {key: value for key, value in spec.items() if key not in _PLAIN_TEXTS})
 

@@ -10,18 +10,22 @@ from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.secrets import parse
 from airflow_dataops.core.spark_k8s import forms
 from airflow_dataops.core.spark_k8s.forms import form, shown
-from airflow_dataops.core.spark_k8s.reserved import OURS, VARIABLES, field_for
+from airflow_dataops.core.spark_k8s.reserved import OURS, VARIABLES, field_for, template_for
+from airflow_dataops.core.spark_k8s.scc_rules import conf_scc_rules
 from airflow_dataops.core.spark_k8s.secrets import holds_secret, is_secret_name
 from airflow_dataops.core.spark_k8s.sizes import off_heap_mib
-from airflow_dataops.core.spark_k8s.spec import RunParts, SecretKeyRef
+from airflow_dataops.core.spark_k8s.spec import Mode, Profile, RunParts, SecretKeyRef
 
 _S3_KEYS = (".access.key", ".secret.key", ".session.token")
 
 
 def property_rules(run: RunParts) -> Iterator[Fault]:
     """Give the faults of ``conf``, ``env`` and ``secret_env``."""
-    for key, value in run.app.conf.items():
-        yield from _property(f"app.conf.{key}", key, value)
+    mode, conf = run.target.mode, run.app.conf
+    for key, value in conf.items():
+        yield from _property(f"app.conf.{key}", key, value, mode)
+    if run.app.profile is Profile.OPENSHIFT and mode != "standalone":
+        yield from conf_scc_rules("app.conf", (key for key in conf if mode == "crd" or template_for(key) is None))
     for name, value in run.app.env.items():
         yield from _variable(f"app.env.{name}", name)
         if is_secret_name(name) or holds_secret(value):
@@ -40,10 +44,13 @@ def property_rules(run: RunParts) -> Iterator[Fault]:
             )
 
 
-def _property(path: str, key: str, value: str) -> Iterator[Fault]:
-    field = field_for(key)
+def _property(path: str, key: str, value: str, mode: Mode) -> Iterator[Fault]:
+    field, template = field_for(key), template_for(key)
     if field is not None:
         yield Fault(path, "PROPERTY_HAS_FIELD", f"{key} has a field of its own", f"write app.{field}")
+    elif template is not None and mode == "direct":
+        message = f"{key} has no effect: mode direct makes the driver's pod itself, without spark-submit"
+        yield Fault(path, "PROPERTY_UNUSED", message, f"write app.pod_template: {{spec: {{{template}: …}}}}")
     elif key in OURS:
         yield Fault(
             path, "PROPERTY_IS_OURS", f"{key} is set for each driver, so that it can be found again", "remove it"

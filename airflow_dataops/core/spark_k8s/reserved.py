@@ -53,6 +53,14 @@ PREFIXES = {
 }
 """The same for whole families."""
 
+DRIVER_POD = {
+    "spark.kubernetes.driver.node.selector.": "nodeSelector",
+    "spark.kubernetes.driver.scheduler.name": "schedulerName",
+    "spark.kubernetes.driver.secrets.": "volumes",
+    "spark.kubernetes.driver.volumes.": "volumes",
+}
+"""Properties of which spark-submit makes the driver's pod, and no driver that runs reads them: what a pod template has for each."""
+
 OURS = frozenset(
     {
         "spark.app.id",
@@ -93,3 +101,8 @@ def field_for(key: str) -> str | None:
     if key in FIELDS:
         return FIELDS[key]
     return next((field for prefix, field in PREFIXES.items() if key.startswith(prefix)), None)
+
+
+def template_for(key: str) -> str | None:
+    """Return what of a pod's spec the property stands for where spark-submit makes the driver's pod; None for every other property."""
+    return next((part for prefix, part in DRIVER_POD.items() if key.startswith(prefix)), None)

@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenShift's ``restricted-v2`` does not let in, in a pod template or in the fields of a SparkApplication that become a pod's."""
+"""What OpenShift's ``restricted-v2`` does not let in: in a pod template, in properties of Spark's, or in the fields of a SparkApplication.
+
+A ``seccompProfile`` that is missing is no fault: ``restricted-v2`` puts ``RuntimeDefault`` in its place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_dataops.core.checked import Fault
 
 _HOST = ("hostNetwork", "hostPID", "hostIPC")
-_IDS = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups")
+_IDS = ("runAsUser", "fsGroup", "seLinuxOptions")  # it leaves runAsGroup and supplementalGroups alone
+_MOUNTED = frozenset(
+    {
+        "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+    }
+)  # fmt: skip
+_VOLUME = re.compile(r"(spark\.kubernetes\.(?:driver|executor)\.volumes\.([^.]+)\.[^.]+)\.")
+_WHY = {"hostPath": "hostPath mounts the node's files"}
 _HINT = "remove it; if the service account has a wider SCC, write profile: plain"
 
 
@@ -37,6 +48,16 @@ def application_scc_rules(path: str, spec: Mapping[str, Any]) -> Iterator[Fault]
             yield from _containers(where, pod, ("sidecars", "initContainers"))
 
 
+def conf_scc_rules(path: str, keys: Iterable[str]) -> Iterator[Fault]:
+    """Give the same of Spark's properties, by which it mounts volumes into the pods that it makes: one fault a volume."""
+    told = set()
+    for key in keys:
+        found = _VOLUME.match(key)
+        if found and found[2] not in _MOUNTED and found[1] not in told:
+            told.add(found[1])
+            yield _volume(f"{path}.{key}", found[2])
+
+
 def _host(path: str, part: Mapping[str, Any]) -> Iterator[Fault]:
     for key in _HOST:
         if part.get(key):
@@ -45,8 +66,12 @@ def _host(path: str, part: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _volumes(path: str, part: Mapping[str, Any]) -> Iterator[Fault]:
     for volume in _mappings(part.get("volumes")):
-        if "hostPath" in volume:
-            yield _refused(f"{path}.volumes.{volume.get('name')}", "hostPath mounts the node's files")
+        for kind in volume.keys() - _MOUNTED - {"name"}:
+            yield _volume(f"{path}.volumes.{volume.get('name')}", kind)
+
+
+def _volume(path: str, kind: str) -> Fault:
+    return _refused(path, _WHY.get(kind, f"{kind} is none of the volumes that it mounts"))
 
 
 def _containers(path: str, part: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[Fault]:
@@ -66,12 +91,15 @@ def _context(path: str, part: Mapping[str, Any], name: str) -> Iterator[Fault]:
     where = f"{path}.{name}"
     for key in _IDS:
         if key in context:
-            yield _refused(f"{where}.{key}", f"{key} is given by the namespace's range")
+            yield _refused(f"{where}.{key}", f"{key} is given by the namespace")
     for key in ("privileged", "allowPrivilegeEscalation"):
         if context.get(key):
             yield _refused(f"{where}.{key}", f"{key} is not allowed")
     if context.get("runAsNonRoot") is False:
         yield _refused(f"{where}.runAsNonRoot", "root is not allowed")
+    seccomp = context.get("seccompProfile")
+    if isinstance(seccomp, Mapping) and seccomp.get("type", "RuntimeDefault") != "RuntimeDefault":
+        yield _refused(f"{where}.seccompProfile.type", f"seccompProfile {seccomp['type']} is not RuntimeDefault")
     capabilities = context.get("capabilities")
     added = capabilities.get("add") if isinstance(capabilities, Mapping) else None
     more = [name for name in added if name != "NET_BIND_SERVICE"] if isinstance(added, list) else []

@@ -41,8 +41,8 @@ def s3_client(operator: SparkArguments) -> S3Client:
 
     from airflow_dataops.clients.s3 import S3Client
     from airflow_dataops.core.s3 import S3Settings
+    from airflow_dataops.hooks._secrets import lookup
     from airflow_dataops.hooks.spark_k8s import SparkKubernetesHook
-    from airflow_dataops.operators._context import lookup
     from airflow_dataops.operators.spark_k8s._steps import connection_of
 
     settings = SparkKubernetesHook(**connection_of(operator)).s3() or S3Settings.from_env(os.environ)

@@ -27,7 +27,7 @@ def run_here(operator: SparkOperator, run: SparkRun) -> Outcome:
     from airflow_dataops.core.spark_k8s.spark_submit import spark_submit, standalone_env
     from airflow_dataops.core.spark_k8s.standalone import names_application, outcome_of
     from airflow_dataops.core.spark_k8s.state import Outcome
-    from airflow_dataops.operators._context import lookup_secrets
+    from airflow_dataops.hooks._secrets import lookup_secrets
 
     plain, references = standalone_env(run.app)
     try:

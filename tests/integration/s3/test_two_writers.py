@@ -62,13 +62,14 @@ def test_one_that_comes_later_is_not_seen_and_the_first_one_learns_of_it_before_
     heard(later, "looked")
     with Lease(storage_for(lake), f"{lake}/lease.json", table="t", what="the first one") as lease:
         lease.check()
+        token = lease.token
         go(later)
         heard(later, "held")
         with pytest.raises(RunConflict, match="taken over by the later one"):
             lease.check()
         with pytest.raises(RunConflict, match="taken over by the later one"):
             lease.mark("a record")
-    later.communicate("go\n")
+    assert int(later.communicate("go\n")[0]) != token
     assert later.returncode == 0
     with Lease(storage_for(lake), f"{lake}/lease.json", table="t", what="the next one") as lease:
         assert lease.pending is None

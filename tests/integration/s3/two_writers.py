@@ -57,8 +57,9 @@ def race(lake: str, who: str) -> None:
 
 def come_later(lake: str) -> None:
     """Take a lease that was free when it was looked at, in a process of its own, and hold it until a line comes."""
-    with Lease(Told(1, 2), f"{lake}/lease.json", table="t", what="the later one", wait_seconds=0):
+    with Lease(Told(1, 2), f"{lake}/lease.json", table="t", what="the later one", wait_seconds=0) as lease:
         _say_and_wait("held")
+        print(lease.token, flush=True)
 
 
 def before_of(number: int) -> bytes | None:

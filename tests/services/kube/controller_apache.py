@@ -105,6 +105,7 @@ def _parts(application: Document) -> dict[str, Any]:
         },
         "annotations": under(conf, "spark.kubernetes.driver.annotation."),
         "template": (spec.get("driverSpec") or {}).get("podTemplateSpec") or {},
+        "executor": (spec.get("executorSpec") or {}).get("podTemplateSpec") or {},
         "main": spec.get("jars") or spec.get("pyFiles") or spec["sparkRFiles"],
         "main_class": spec.get("mainClass"),
         "args": spec.get("driverArgs") or [],

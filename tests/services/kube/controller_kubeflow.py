@@ -116,6 +116,7 @@ def _parts(application: Document, tried: Document) -> dict[str, Any]:
         "labels": {**(driver.get("labels") or {}), **own},
         "annotations": driver.get("annotations") or {},
         "template": driver.get("template") or {},
+        "executor": (spec.get("executor") or {}).get("template") or {},
         "main": spec["mainApplicationFile"],
         "main_class": spec.get("mainClass"),
         "args": spec.get("arguments") or [],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,8 @@ from tests.services.kube.api import Api
 Document = dict[str, Any]
 
 CONTAINER = "spark-kubernetes-driver"
-_FOLDER = "/opt/spark/conf"
+_FOLDER, _TEMPLATE = "/opt/spark/conf", "pod-spec-template.yml"
+_ADDRESS = "SPARK_DRIVER_BIND_ADDRESS"
 
 
 def create_driver(api: Api, application: Mapping[str, Any], name: str, app_id: str, parts: Mapping[str, Any]) -> None:
@@ -23,19 +25,35 @@ def create_driver(api: Api, application: Mapping[str, Any], name: str, app_id: s
         application: Owns the pod.
         name: The pod's name.
         app_id: Spark's id of the run.
-        parts: ``conf``, ``labels``, ``annotations``, ``template``, ``main`` and ``args``, ``main_class``, ``image``, ``account``.
+        parts: ``conf``, ``labels``, ``annotations``, ``template``, ``executor`` (its template), ``main`` and ``args``, ``main_class``,
+            ``image``, ``account``.
     """
     meta = application["metadata"]
     place = f"/api/v1/namespaces/{meta['namespace']}"
     pod = _pod(application, name, app_id, parts)
     made = api("POST", f"{place}/pods", pod)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": made["metadata"]["uid"], "controller": True}
-    lines = [f"{key}={value}" for key, value in sorted({**parts["conf"], "spark.app.id": app_id}.items())]
+    conf = {**parts["conf"], **_submitted(parts["conf"], name, app_id, meta["namespace"])}
+    lines = [f"{key}={value}" for key, value in sorted(conf.items())]
     body = {
         "metadata": {"name": f"{name}-conf-map", "ownerReferences": [owner]},
-        "data": {"spark.properties": "\n".join(lines) + "\n"},
+        "data": {"spark.properties": "\n".join(lines) + "\n", _TEMPLATE: json.dumps(parts["executor"])},
     }
     api("POST", f"{place}/configmaps", body)
+
+
+def _submitted(conf: Mapping[str, str], name: str, app_id: str, namespace: str) -> dict[str, str]:
+    """Return the properties that make a driver in a pod the one that asks for executors."""
+    return {
+        "spark.app.id": app_id,
+        "spark.master": f"k8s://{conf.get('spark.kubernetes.driver.master', 'https://kubernetes.default.svc')}",
+        "spark.kubernetes.namespace": namespace,
+        "spark.kubernetes.driver.pod.name": name,
+        "spark.kubernetes.submitInDriver": "true",
+        "spark.kubernetes.executor.podTemplateFile": f"{_FOLDER}/{_TEMPLATE}",
+        "spark.driver.port": "7078",
+        "spark.driver.blockManager.port": "7079",
+    }
 
 
 def _pod(application: Mapping[str, Any], name: str, app_id: str, parts: Mapping[str, Any]) -> Document:
@@ -43,12 +61,14 @@ def _pod(application: Mapping[str, Any], name: str, app_id: str, parts: Mapping[
     owner = {key: application[key] for key in ("apiVersion", "kind")}
     owner |= {"name": meta["name"], "uid": meta["uid"], "controller": True}
     chosen = ["--class", parts["main_class"]] if parts.get("main_class") else []
-    args = ["driver", "--properties-file", f"{_FOLDER}/spark.properties", *chosen, parts["main"], *parts["args"]]
+    args = ["driver", "--properties-file", f"{_FOLDER}/spark.properties", "--conf", f"spark.driver.host=$({_ADDRESS})"]
+    args += [*chosen, parts["main"], *parts["args"]]
+    address = {"name": _ADDRESS, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}
     container = {
         "name": CONTAINER,
         "image": parts["image"],
         "args": args,
-        "env": _env(parts["conf"]),
+        "env": [address, {"name": "SPARK_CONF_DIR", "value": _FOLDER}, *_env(parts["conf"])],
         "resources": {"requests": {"cpu": parts["conf"].get("spark.kubernetes.driver.request.cores", "1")}},
         "volumeMounts": [{"name": "spark-conf-volume-driver", "mountPath": _FOLDER}],
     }

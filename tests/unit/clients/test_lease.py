@@ -103,6 +103,28 @@ def test_a_lease_file_that_is_none(tmp_path: Path) -> None:
         pass
 
 
+class Undecided(LocalStorage):
+    """Lets everybody win who has looked before the other wrote, as an endpoint without conditional writes does."""
+
+    decides = False
+
+    def replace_if(self, path: str, expected: bytes | None, data: bytes) -> bool:
+        self.write_bytes(path, data)
+        return True
+
+
+def test_two_that_both_believe_that_they_won_have_not_one_token(tmp_path: Path) -> None:
+    store, path = Undecided(), f"{tmp_path}/lease.json"
+    one, two = (Lease(store, path, table="/t", what="a try of one run", wait_seconds=0) for _ in range(2))
+    for lease in (one, two):  # both look
+        lease._load()
+    for lease in (one, two):  # and then both write
+        lease._load = lambda: None  # type: ignore[method-assign]
+        assert lease._try() == "free"
+    assert one.token != two.token
+    assert min(one.token, two.token) >= 1
+
+
 class FullDisk(LocalStorage):
     """Refuses every write once it is full."""
 

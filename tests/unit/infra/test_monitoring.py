@@ -115,6 +115,14 @@ def test_failure_provisioning_saturation_and_age_each_have_an_alert() -> None:
     assert {"job_failed", "provisioning_failed", "saturated", "cluster_overdue", "janitor_had_work"} <= set(ALERTS)
 
 
+def test_an_alert_is_labelled_with_its_area() -> None:
+    areas = {name: alert["area"] for name, alert in ALERTS.items()}
+    assert {name for name, area in areas.items() if area == "spark-k8s"} == {"spark_failed", "spark_janitor_had_work"}
+    assert set(areas.values()) == {"dataproc-dask", "spark-k8s", "airflow", "network"}
+    [policy] = MODULE.of("google_monitoring_alert_policy")
+    assert "each.value.area" in str(policy.body["user_labels"])
+
+
 def test_every_alert_on_a_log_has_its_metric_and_every_metric_its_alert() -> None:
     used = set(re.findall(r'logged\["(\w+)"\]', _plain(" ".join(alert["filter"] for alert in ALERTS.values()))))
     assert used == set(METRICS)

@@ -72,10 +72,18 @@ def test_what_is_no_kubeconfig_is_told_as_that(tmp_path: Path, text: str) -> Non
         Access(KubeSettings(kubeconfig=str(path))).load()
 
 
-@KUBECONFIG
 def test_a_kubeconfig_that_is_not_there_is_told() -> None:
-    with pytest.raises(KubeConfigError, match="/no/such"):
+    with pytest.raises(KubeConfigError, match="there is no kubeconfig /no/such"):
         Access(KubeSettings(kubeconfig="/no/such")).load()
+
+
+def test_without_any_kubeconfig_it_is_told_where_one_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/one:{tmp_path}/two")
+    with pytest.raises(KubeConfigError, match=f"there is no kubeconfig {tmp_path}/one or {tmp_path}/two"):
+        Access(KubeSettings()).load()
 
 
 def test_in_a_pod_its_own_account_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

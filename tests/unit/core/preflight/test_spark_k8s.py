@@ -13,7 +13,7 @@ from airflow_dataops.core.preflight.findings import Finding, Level
 from airflow_dataops.core.preflight.kube_asking import KubeAnswers
 from airflow_dataops.core.preflight.spark_k8s import Store, findings, more_questions, questions, stores_of
 from airflow_dataops.core.spark_k8s.run import parse_parts
-from airflow_dataops.core.spark_k8s.spec import RunParts
+from airflow_dataops.core.spark_k8s.spec import RunParts, SecretKeyRef
 
 Document = dict[str, Any]
 ME = {"status": {"userInfo": {"username": "kim"}}}
@@ -222,6 +222,16 @@ def test_stores() -> None:
     found = {one.check: one for one in findings(run, answered(run), looks)}
     assert [found[f"s3.{name}"].level.value for name in "abcd"] == ["ok", "warning", "problem", "unknown"]
     assert found["s3.c"].fix == "do this"
+
+
+@pytest.mark.parametrize(("keys", "said"), [(True, "those of Secret lake-keys"), (False, "their own role")])
+def test_a_store_whose_keys_only_the_cluster_has_is_no_problem_and_no_pass(keys: bool, said: str) -> None:
+    secret = {"AWS_SECRET_ACCESS_KEY": SecretKeyRef(name="lake-keys", key="AWS_SECRET_ACCESS_KEY")} if keys else {}
+    run = run_of(secret_env=secret)
+    look = Store("s3://lake", error="S3_AUTH: no credentials", hint="look at the keys", keyless=True)
+    found = {one.check: one for one in findings(run, answered(run), [look])}["s3.lake"]
+    assert (found.level.value, said in found.message) == ("unknown", True)
+    assert "S3_ACCESS_KEY_ID" in str(found.fix)
 
 
 def test_mode_standalone_has_no_namespace() -> None:

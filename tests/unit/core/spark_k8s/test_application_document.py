@@ -114,6 +114,7 @@ class TestADocument:
             ({"podSecurityContext": {"runAsNonRoot": False}}, "podSecurityContext.runAsNonRoot"),
             ({"securityContext": {"runAsUser": 185}}, "securityContext.runAsUser"),
             ({"securityContext": {"privileged": True}}, "securityContext.privileged"),
+            ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}, "securityContext.seccompProfile.type"),
             ({"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}, "securityContext.capabilities.add"),
             (
                 {"sidecars": [{"name": "s", "securityContext": {"runAsUser": 1}}]},
@@ -136,6 +137,14 @@ class TestADocument:
         [fault] = faults_of(given({"volumes": volumes}))
         assert (fault.code, fault.path) == ("SCC_REFUSES", "app.application.spec.volumes.ssd")
         assert codes({"volumes": volumes}, profile="plain") == set()
+
+    @pytest.mark.parametrize("api", [KUBEFLOW, APACHE])
+    def test_has_properties_of_which_they_hold_too(self, api: ApplicationApi) -> None:
+        ssd = "spark.kubernetes.executor.volumes.hostPath.ssd"
+        conf = {f"{ssd}.mount.path": "/ssd", f"{ssd}.options.path": "/mnt/ssd"}
+        [fault] = faults_of(given({"sparkConf": conf}, api))
+        assert (fault.code, fault.path) == ("SCC_REFUSES", f"app.application.spec.sparkConf.{ssd}.mount.path")
+        assert codes({"sparkConf": conf}, api, profile="plain") == set()
 
     def test_may_drop_rights_and_have_sidecars(self) -> None:
         context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}

@@ -130,6 +130,9 @@ def test_a_fault_is_named_and_no_secret_told(path: str, value: Any, code: str) -
         ("spark.executorEnv.TZ", "PROPERTY_HAS_FIELD", "app.env"),
         ("spark.kubernetes.driver.pod.name", "PROPERTY_IS_OURS", "remove it"),
         ("spark.app.id", "PROPERTY_IS_OURS", "remove it"),
+        ("spark.kubernetes.driver.volumes.hostPath.x.mount.path", "PROPERTY_UNUSED", "{spec: {volumes: …}}"),
+        ("spark.kubernetes.driver.node.selector.disk", "PROPERTY_UNUSED", "{spec: {nodeSelector: …}}"),
+        ("spark.kubernetes.driver.secrets.kerberos", "PROPERTY_UNUSED", "app.pod_template"),
         ("fs.s3a.endpoint", "BAD_PROPERTY", "spark.hadoop.fs.s3a.endpoint"),
         ("spark.a b", "BAD_PROPERTY", "spark.hadoop"),
     ],
@@ -149,7 +152,7 @@ def test_a_property_that_is_refused_is_told_what_to_write(key: str, code: str, a
         ("spark.hadoop.fs.s3a.path.style.access", True),
         ("spark.kubernetes.authenticate.driver.oauthTokenFile", "/var/run/token"),
         ("spark.redaction.regex", "(?i)secret|password|token"),
-        ("spark.kubernetes.driver.secrets.kerberos", "/etc/krb"),
+        ("spark.kubernetes.executor.secrets.kerberos", "/etc/krb"),
         ("spark.hadoop.fs.s3a.connection.maximum", 64),
         ("spark.sql.shuffle.partitions", 64),
         ("spark.driver.extraJavaOptions", "-Djavax.net.ssl.trustStore=/opt/s3.p12 -Xss4m"),
@@ -157,6 +160,25 @@ def test_a_property_that_is_refused_is_told_what_to_write(key: str, code: str, a
 )
 def test_what_only_sounds_like_a_secret_is_taken(key: str, value: Any) -> None:
     assert faults_of(changed(f"app.conf/{key}", value)) == []
+
+
+@pytest.mark.parametrize("kind", ["hostPath", "nfs"])
+@pytest.mark.parametrize(("mode", "role"), [("direct", "executor"), ("crd", "driver"), ("crd", "executor")])
+def test_a_volume_that_openshift_would_refuse_is_told_once(kind: str, mode: str, role: str) -> None:
+    volume = f"spark.kubernetes.{role}.volumes.{kind}.spark-local-dir-1"
+    whole = changed("app.conf", {f"{volume}.mount.path": "/spill", f"{volume}.options.path": "/mnt/ssd"})
+    whole["target"]["mode"] = mode
+    (fault,) = faults_of(whole)
+    assert (fault.path, fault.code) == (f"app.conf.{volume}.mount.path", "SCC_REFUSES")
+    assert kind in fault.message
+    whole["app"]["profile"] = "kind"
+    assert faults_of(whole) == []
+
+
+def test_a_volume_that_openshift_mounts_is_taken() -> None:
+    volume = "spark.kubernetes.executor.volumes.persistentVolumeClaim.spark-local-dir-1"
+    conf = {f"{volume}.mount.path": "/spill", f"{volume}.options.claimName": "OnDemand"}
+    assert faults_of(changed("app.conf", conf)) == []
 
 
 @pytest.mark.parametrize("value", ["lots", "512Mi", "-1"])

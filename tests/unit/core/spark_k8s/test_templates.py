@@ -32,6 +32,9 @@ def codes(template: Any, key: str = "pod_template", profile: str = "openshift") 
         container(env=[{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "pw"}}}]),
         container(securityContext={"capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}),
         {"spec": {"volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}], "securityContext": None}},
+        {"spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "d"}}, {"name": "empty"}]}},
+        {"spec": {"securityContext": {"supplementalGroups": [5555], "runAsGroup": 0}}},
+        container(securityContext={"seccompProfile": {"type": "RuntimeDefault"}}),
         {"metadata": None, "spec": None},
     ],
 )
@@ -88,6 +91,10 @@ def test_a_template_that_would_be_dropped_or_refused_is_a_fault(template: Any, c
     [
         {"spec": {"hostNetwork": True}},
         {"spec": {"volumes": [{"name": "x", "hostPath": {"path": "/"}}]}},
+        {"spec": {"volumes": [{"name": "x", "nfs": {"server": "nas", "path": "/"}}]}},
+        {"spec": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}},
+        container(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}),
+        container(securityContext={"seLinuxOptions": {"level": "s0:c1,c2"}}),
         {"spec": {"securityContext": {"runAsUser": 185}}},
         {"spec": {"securityContext": {"fsGroup": 185}}},
         container(securityContext={"privileged": True}),

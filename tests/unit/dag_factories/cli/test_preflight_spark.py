@@ -141,3 +141,24 @@ def test_keys_of_a_connection_that_is_known_here_need_one_too(
     monkeypatch.setenv("AIRFLOW_CONN_THERE", json.dumps(fields))
     assert list(told(file, capsys).values()) == ["ok"] * secrets
     assert creates_secrets(asked[0]) is bool(secrets)
+
+
+def test_a_machine_without_kubeconfig_and_keys_is_told_what_it_lacks(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("boto3", reason="needs boto3: pip install 'airflow-dataops[s3]'")
+    pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'airflow-dataops[kubernetes]'")
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+    for name in (*keys, "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "KUBECONFIG"):
+        monkeypatch.setenv(name, f"{tmp_path}/none")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = "s3: {endpoint_url: 'http://127.0.0.1:1', secret: lake-keys}"
+    project = PROJECT.replace("${env:LAKE_OF_THE_TEST}", "data-lake")
+    (tmp_path / "dataops.yaml").write_text(project.replace("namespace: n}", f"namespace: n, {store}}}"))
+    assert main(["preflight", file, "--json"]) == 1
+    found = {one["check"]: one for one in json.loads(capsys.readouterr().out)}
+    assert "there is no kubeconfig" in found["api"]["message"]
+    assert "KUBECONFIG" in found["api"]["fix"]
+    assert (found["s3.data-lake"]["level"], "Secret lake-keys" in found["s3.data-lake"]["message"]) == ("unknown", True)

@@ -287,6 +287,19 @@ def test_whatever_is_wrong_with_it_the_driver_of_a_task_that_a_person_ends_goes(
     assert TOKEN not in text
 
 
+def test_a_secret_that_the_triggerer_has_not_is_named_with_the_place_where_it_is_wanted(
+    world: World, server: Server, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
+    task = shell(deferrable=True, mlflow={"tracking_uri": server.url})
+    ended_by_hand(task, lambda: monkeypatch.delenv("MLFLOW_TRACKING_TOKEN"))
+    assert world.kube.count(CallKind.DELETE_POD) == 1
+    [line] = [one for one in said().splitlines() if "could not close" in one]
+    assert "run r1, which may stay RUNNING" in line
+    assert "env:MLFLOW_TRACKING_TOKEN is not set" in line
+    assert "of the triggerers" in line
+
+
 def test_a_hung_server_does_not_hold_the_triggerers_loop(
     world: World, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
