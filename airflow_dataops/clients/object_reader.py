@@ -6,19 +6,27 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import Any
+
+from airflow_dataops.clients.storage import FileInfo
 
 _CHUNK = 4 * 2**20
 
 
-def open_object(size: int, piece: Callable[[int, int], bytes]) -> BinaryIO:
-    """Return an object as a file.
+class OpenedObject(io.BufferedReader):
+    """An object as a file.
 
     Args:
-        size: Bytes of the object.
-        piece: Returns its bytes from the first number up to the second, which is excluded, always of the same content.
+        info: What is known of the content that is read.
+        piece: Returns bytes from the first number up to the second, which is excluded, always of that content.
+
+    Attributes:
+        info: The same.
     """
-    return cast("BinaryIO", io.BufferedReader(_Reader(size, piece), _CHUNK))
+
+    def __init__(self, info: FileInfo, piece: Callable[[int, int], bytes]) -> None:
+        super().__init__(_Reader(info.size, piece), _CHUNK)
+        self.info = info
 
 
 class _Reader(io.RawIOBase):
@@ -48,4 +56,4 @@ class _Reader(io.RawIOBase):
         return len(data)
 
 
-__all__ = ["open_object"]
+__all__ = ["OpenedObject"]

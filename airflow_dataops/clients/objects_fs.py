@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any, cast
 
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
-from airflow_dataops.clients.storage import storage_for
+from airflow_dataops.clients.object_reader import OpenedObject
+from airflow_dataops.clients.storage import FileInfo, storage_for
 
 
 class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
@@ -17,6 +18,10 @@ class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
     protocol: str | tuple[str, ...] = "gs"
     scheme = "gs://"
     cachable = False
+
+    def __init__(self, *args: Any, **storage_options: Any) -> None:
+        super().__init__(*args, **storage_options)
+        self._opened: dict[str, FileInfo] = {}
 
     def info(self, path: str, **_more: Any) -> dict[str, Any]:
         """Return name, size in bytes and kind of an object.
@@ -31,19 +36,27 @@ class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
         return {"name": self._strip_protocol(path), "size": found.size, "type": "file", "modified": found.modified}
 
     def modified(self, path: str) -> datetime:
-        """Return when an object was written."""
-        return datetime.fromtimestamp(self.info(path)["modified"], UTC)
+        """Return when an object was written: one that was opened, what was opened, without another request."""
+        known = self._opened.get(self._uri(path))
+        return datetime.fromtimestamp(known.modified if known else self.info(path)["modified"], UTC)
+
+    def size(self, path: str) -> int:
+        """Return the bytes of an object: of one that was opened, those of what was opened, without another request."""
+        known = self._opened.get(self._uri(path))
+        return known.size if known else int(self.info(path)["size"])
 
     def ls(self, path: str, detail: bool = True, **_more: Any) -> list[Any]:
         """Return the object of that very name: sources are listed elsewhere, with what is to be left out."""
         found = self.info(path)
         return [found] if detail else [found["name"]]
 
-    def _open(self, path: str, mode: str = "rb", **_more: Any) -> BinaryIO:
+    def _open(self, path: str, mode: str = "rb", **_more: Any) -> OpenedObject:
         if mode != "rb":
             raise ValueError(f"{path} is opened with {mode!r}; objects are only read here")
         uri = self._uri(path)
-        return storage_for(uri).open(uri)
+        found = cast("OpenedObject", storage_for(uri).open(uri))
+        self._opened[uri] = found.info
+        return found
 
     def _uri(self, path: str) -> str:
         return self.scheme + str(self._strip_protocol(path))

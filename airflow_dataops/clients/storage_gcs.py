@@ -9,11 +9,11 @@ import mimetypes
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from airflow_dataops.clients.gcs import EMULATOR, Gcs
 from airflow_dataops.clients.google import CloudError, GoogleSettings, import_google
-from airflow_dataops.clients.object_reader import open_object
+from airflow_dataops.clients.object_reader import OpenedObject
 from airflow_dataops.clients.storage import TEMPORARY, FileInfo
 from airflow_dataops.core.errors import DataOpsError, InputError, StorageDenied, StorageError
 from airflow_dataops.core.machine import CallError
@@ -40,13 +40,13 @@ class GcsStorage(Gcs):
         found = self._content(path)
         return None if found is None else found[0]
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> OpenedObject:
         """See :class:`~airflow_dataops.clients.storage.Storage`. It is read piece by piece, always of the same generation."""
         found = self._call(path, "open", lambda: self._get(path))
         if found is None:
             raise StorageError(f"object {path} is gone", hint="run it again once the delivery is complete")
         generation = int(found.generation)
-        return open_object(int(found.size or 0), lambda start, end: self.piece(path, start, end, generation))
+        return OpenedObject(_info(path, found), lambda start, end: self.piece(path, start, end, generation))
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""

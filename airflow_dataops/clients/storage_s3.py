@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
-from airflow_dataops.clients.object_reader import open_object
+from airflow_dataops.clients.object_reader import OpenedObject
 from airflow_dataops.clients.s3 import S3Client, split
 from airflow_dataops.clients.storage import TEMPORARY, FileInfo
 from airflow_dataops.core.errors import DataOpsError, InputError, StorageDenied, StorageError
@@ -52,13 +52,13 @@ class S3Storage:
         found = self._content(path)
         return None if found is None else found[0]
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str) -> OpenedObject:
         """See :class:`~airflow_dataops.clients.storage.Storage`. It is read piece by piece, always of the same content."""
         found = self._head(path)
         if found is None:
             raise StorageError(f"object {path} is gone", hint="run it again once the delivery is complete")
         etag = str(found["ETag"])
-        return open_object(int(found["ContentLength"]), lambda start, end: self.piece(path, start, end, etag))
+        return OpenedObject(_looked_at(path, found), lambda start, end: self.piece(path, start, end, etag))
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""
@@ -112,7 +112,7 @@ class S3Storage:
     def info(self, path: str) -> FileInfo | None:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""
         found = self._head(path)
-        return None if found is None else _info(path, int(found["ContentLength"]), found["ETag"], found["LastModified"])
+        return None if found is None else _looked_at(path, found)
 
     def names(self, folder: str) -> list[str]:
         """See :class:`~airflow_dataops.clients.storage.Storage`."""
@@ -262,6 +262,10 @@ def s3_storage() -> S3Storage:
 @functools.lru_cache(8)
 def _storage(environ: tuple[tuple[str, str], ...]) -> S3Storage:
     return S3Storage(S3Client.from_env(dict(environ)))
+
+
+def _looked_at(path: str, found: Mapping[str, Any]) -> FileInfo:
+    return _info(path, int(found["ContentLength"]), found["ETag"], found["LastModified"])
 
 
 def _info(path: str, size: int, etag: str, modified: Any) -> FileInfo:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from airflow_dataops.clients.storage import storage_for
+from airflow_dataops.clients.storage import Storage, storage_for
 
 
 class Place(Protocol):
@@ -72,14 +72,22 @@ class BucketPlace:
 
     def restore(self, name: str) -> None:
         """See :class:`Place`."""
-        storage_for(self.root).delete_tree(self.address)
         _copy(f"{self.root}/copies/{name}", self.address)
 
 
 def _copy(here: str, there: str) -> None:
+    """Make ``there`` hold what ``here`` does; what has the same content already is left alone, since requests are what a walk waits for."""
     storage = storage_for(here)
-    found = [info.path for info in (*storage.find(here), *storage.leftovers(here))]
-    storage.copy_all([(path, there + path.removeprefix(here)) for path in found])
+    wanted, found = _contents(storage, here), _contents(storage, there)
+    for name in found.keys() - wanted.keys():
+        storage.delete(there + name)
+    storage.copy_all([(here + name, there + name) for name, content in wanted.items() if found.get(name) != content])
+
+
+def _contents(storage: Storage, folder: str) -> dict[str, str]:
+    """Return name below the folder -> ETag of its content, without the time at which it was written."""
+    found = (*storage.find(folder), *storage.leftovers(folder))
+    return {info.path.removeprefix(folder): info.version.split("-")[0] for info in found}
 
 
 def delta_options(path: str) -> dict[str, str]:

@@ -39,7 +39,10 @@ LAZY = (
     "airflow_dataops.jobs.publish_parquet", "airflow_dataops.engines.duckdb", "airflow_dataops.engines.duckdb_write",
     "airflow_dataops.engines.duckdb_decode", "airflow_dataops.report.page",
 )  # fmt: skip
-OF_S3 = ("boto3", "s3transfer.manager", "airflow_dataops.clients.delta_mirror", "airflow_dataops.clients.storage_s3")
+OF_S3 = (
+    "boto3", "s3transfer.manager", "airflow_dataops.clients.delta_mirror", "airflow_dataops.clients.storage_s3",
+    "airflow_dataops.clients.objects_fs",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -50,6 +53,7 @@ def main() -> None:
     for name in ("pandas", *(OF_S3 if "S3_ENDPOINT_URL" in os.environ else ())):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    _warm()
     gc.freeze()
     out = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
@@ -63,6 +67,17 @@ def main() -> None:
         else:
             answer = {"pid": _fork(request["start"])}
         out.write(json.dumps(answer) + "\n")
+
+
+def _warm() -> None:
+    """Make what each child would make anew in half a second: the page's templates, and the client of S3, which connects at its first request."""
+    page: Any = importlib.import_module("airflow_dataops.report.page")
+    for name in page._environment().list_templates():
+        page._environment().get_template(name)
+    if "S3_ENDPOINT_URL" in os.environ:
+        from airflow_dataops.clients.storage_s3 import s3_storage
+
+        assert s3_storage()._client.boto3
 
 
 def _fork(order: dict[str, Any]) -> int:
