@@ -7,7 +7,8 @@ The runs of ``bench_spark_triggers.py``, against the same real API server with p
 that are deferred in a database (SQLite), a supervisor that hands their triggers to a runner process, connections and XComs through the
 supervisor, and each trigger's log in a file of its own. Two sleepers are in the runner's loop: one of 5 ms, and one of 100 ms, as
 Airflow's own watch for triggers that block it. The floor is the first one in an idle loop, before.
-``AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING`` leaves the drivers' logs out, which go line by line through one pipe to the supervisor.
+The drivers' logs, 2 KiB each and all there at the beginning, go line by line through one pipe to the supervisor;
+``AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING`` leaves them out.
 """
 
 from __future__ import annotations

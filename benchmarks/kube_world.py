@@ -2,7 +2,7 @@
 """A Kubernetes for ``bench_spark_triggers.py``, a process of its own: ``python benchmarks/kube_world.py SECONDS``.
 
 API server, etcd and garbage collection are real. A node says of each pod at once that it runs, and after SECONDS that it has succeeded; its
-logs are a few lines. It prints one JSON line, and ends with its stdin.
+log is 2 KiB, all of it there when the pod is. It prints one JSON line, and ends with its stdin.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tests.services.kube.log_server import LogServer
 
 NODE = "node-1"
 CONTAINER = "spark-kubernetes-driver"
+LOG, LINE = 2 << 10, 100  # bytes
 
 
 class Node:
@@ -134,7 +135,9 @@ def main() -> None:
         return
     with KubeServer(program, scheduler=False) as kube:
         log = kube.folder / "pod.log"
-        lines = (f"{now(micro=True)} line {number} of a program\n" for number in range(20))
+        lines = (
+            f"{now(micro=True)} line {number:2} of a program {'.' * (LINE - 21)}\n" for number in range(LOG // LINE)
+        )
         log.write_text("".join(lines), encoding="utf-8")
         node = Node(kube, float(sys.argv[1]), log)
         node.start()

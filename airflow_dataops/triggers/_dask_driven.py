@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_dataops.core.dataproc_dask.run import DaskRun
     from airflow_dataops.core.dataproc_dask.state import State
     from airflow_dataops.core.dataproc_dask.turn import Step
+    from airflow_dataops.triggers._log_budget import LogBudget
 
 
 class DaskDriven(Driven["Step"]):
@@ -23,13 +24,16 @@ class DaskDriven(Driven["Step"]):
         settings: Where Google is, and as whom it is asked.
         run: What is wanted.
         say: Takes a line for the task's log.
+        budget: In a trigger, what all of this process may write together.
     """
 
-    def __init__(self, settings: GoogleSettings, run: DaskRun, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: GoogleSettings, run: DaskRun, say: Callable[[str], None], budget: LogBudget | None = None
+    ) -> None:
         from airflow_dataops.clients.dataproc_dask.client import DataprocDaskClient
 
         self.client = DataprocDaskClient(settings)
-        self.listener = DaskListener(self.client, run, say)
+        self.listener: DaskListener = DaskListener(self.client, run, say, budget)
         self._run = run
 
     async def drive(self, step: Step, until: Callable[[Step], bool] | None = None) -> Step:

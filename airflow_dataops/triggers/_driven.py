@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from airflow_dataops.core.machine import Note
+from airflow_dataops.core.pacing import CursorT, Piece
+from airflow_dataops.triggers._log_budget import LogBudget
+
+SECONDS_TO_TELL = 5.0  # of one step: what a trigger cannot tell by then it tells after its next look
+SECONDS_TO_TELL_ALL = 120.0  # where the driver goes: 7 MiB, if nobody else tells anything
+UNTOLD = "(the driver's last lines are not told: all triggers together write too much)"
 
 
 class Step(Protocol):
@@ -27,21 +34,29 @@ class Step(Protocol):
 StepT = TypeVar("StepT", bound=Step)
 
 
+class Log(Protocol[CursorT]):
+    """A log that is told; ``cursor`` is how far."""
+
+    cursor: CursorT
+
+
 class Listener(Generic[StepT]):
     """Hears every step, and tells its notes.
 
     Args:
         say: Takes a line for the task's log.
+        budget: In a trigger, what all triggers of this process may write together. None on a worker, whose log nobody shares.
 
     Attributes:
         step: The last step: what to go on from when everything has to end at once.
         hurried: True leaves everything but the notes alone; there are seconds left.
+        behind: Of the lines that were last to be told some were not, for want of budget.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], budget: LogBudget | None = None) -> None:
         self.step: StepT | None = None
-        self.hurried = False
-        self._say = say
+        self.hurried = self.behind = False
+        self._say, self._budget = say, budget
 
     async def __call__(self, step: StepT) -> None:
         """Keep the step and tell what is new."""
@@ -53,6 +68,29 @@ class Listener(Generic[StepT]):
 
     async def stream(self, step: StepT) -> None:
         """Tell what the driver has written since the last step."""
+
+    async def tell(self, log: Log[CursorT], pieces: Iterable[Piece[CursorT]], until: float) -> int:
+        """Tell a log's lines piece by piece, as far as the budget goes; returns how many.
+
+        The cursor is never ahead of what was told: who is cancelled, or gives up, has told a piece whole or not at all.
+
+        Args:
+            log: Its cursor moves behind each piece.
+            pieces: What is to be told.
+            until: How long a trigger may wait for its budget, of ``time.monotonic()``.
+        """
+        told, self.behind = 0, False
+        for piece in pieces:
+            if self._budget is None:
+                await asyncio.sleep(0)  # a task that is killed is cancelled between two pieces
+            elif piece.lines and not await self._budget.take(piece.cost, until):
+                self.behind = True
+                break
+            for line in piece.lines:
+                self._say(line)
+            log.cursor = piece.cursor
+            told += len(piece.lines)
+        return told
 
     async def aclose(self) -> None:
         """Note how far has been told, where that is kept anywhere."""

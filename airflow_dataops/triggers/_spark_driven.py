@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from airflow_dataops.triggers._driven import Driven, Listener
+from airflow_dataops.core.spark_k8s.log_rest import Rest, rest_of
+from airflow_dataops.core.spark_k8s.state import Phase
+from airflow_dataops.triggers._driven import SECONDS_TO_TELL, SECONDS_TO_TELL_ALL, UNTOLD, Driven, Listener
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.spark_k8s.client import SparkKubeClient
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
     from airflow_dataops.core.spark_k8s.spec import RunParts
     from airflow_dataops.core.spark_k8s.state import Outcome, State
     from airflow_dataops.core.spark_k8s.turn import Step
+    from airflow_dataops.triggers._log_budget import LogBudget
 
 _SECONDS_BETWEEN_KEEPS = 60.0  # a triggerer that is killed tells no more than that twice
-_LINES_AT_ONCE = 100
-_MOST_READS = 50  # of one step: 4 MiB each
+_MOST_READS = 50  # of one step: 4 MiB each on a worker
+_LARGEST_READ = 256 << 10  # of a trigger: hundreds of them may wait with what they have read
+_MOST_TRIES = 4
+_SECONDS_BETWEEN_TRIES = 2.0
 
 
 class SparkListener(Listener["Step"]):
@@ -31,6 +37,7 @@ class SparkListener(Listener["Step"]):
         cursor: How far the log has been told by earlier processes of this try.
         say: Takes a line for the task's log.
         keep: Takes, beside the event loop, how far the log has been told; None where nobody needs it.
+        budget: In a trigger, what all of this process may write together. It leaves the last lines to the task then.
     """
 
     def __init__(
@@ -39,53 +46,76 @@ class SparkListener(Listener["Step"]):
         cursor: LogCursor,
         say: Callable[[str], None],
         keep: Callable[[LogCursor], None] | None = None,
+        budget: LogBudget | None = None,
     ) -> None:
-        from airflow_dataops.clients.spark_k8s.pod_log import PodLog
+        from airflow_dataops.clients.spark_k8s.pod_log import LARGEST_READ, PodLog
 
-        super().__init__(say)
+        super().__init__(say, budget)
         self._client, self._keep = client, keep
-        self._log = PodLog(client, cursor)
+        self._log = PodLog(client, cursor, largest=LARGEST_READ if budget is None else _LARGEST_READ)
         self._kept, self._kept_at = cursor, -math.inf
+        self._ended = self._told_whole = ""  # pods
 
     @property
     def cursor(self) -> LogCursor:
         """How far the log has been told."""
         return self._log.cursor
 
-    async def stream(self, step: Step) -> None:
-        """Tell what the driver has written since the last step; all of it where it has ended."""
-        from airflow_dataops.core.spark_k8s.state import Phase
+    def left(self, state: State) -> LogCursor | None:
+        """Return how far the log has been told, where the rest is for the task; None where there is no such rest."""
+        if rest_of(state) is not Rest.TASK or state.pod is None or self._told_whole == state.pod_name:
+            return None
+        return self.cursor
 
+    async def stream(self, step: Step) -> None:
+        """Tell what the driver has written since the last step; all of it where it has ended, unless that is for the task."""
         state = step.state
-        if not state.pod_name or not state.uid or state.phase in (Phase.FIND, Phase.CREATE):
+        rest = Rest.NONE if self._budget is None else rest_of(state)
+        if rest is Rest.OPEN:
+            self._ended = state.pod_name
+        elif rest is Rest.HERE:
+            await self._tell_whole(self._ended or state.pod_name)
+        elif rest is Rest.NONE and state.pod_name and state.uid and state.phase not in (Phase.FIND, Phase.CREATE):
+            until = time.monotonic() + SECONDS_TO_TELL
+            await self._tell(state.pod_name, until, all_of_it=state.ended is not None)
+            if state.ended is None and time.monotonic() - self._kept_at >= _SECONDS_BETWEEN_KEEPS:
+                await self.aclose()
+
+    async def tell_rest(self, pod: str) -> None:
+        """Tell what a driver that has ended has written behind the cursor; what hinders that is told too."""
+        for number in range(_MOST_TRIES):
+            if number:
+                await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
+            while await self.tell(self._log, await self._log.pieces(pod), math.inf):
+                pass
+            if not self._log.troubled:
+                break
+        if self._log.gone:
+            self._say(f"(what driver {pod} has written last is gone with it, and was not told)")
+        elif self._log.troubled:
+            self._say(f"(what driver {pod} has written last cannot be read, and is not told)")
+
+    async def _tell_whole(self, pod: str) -> None:
+        if self._told_whole == pod:
             return
-        source = self._client.source(state.pod_name)
+        await self._tell(pod, time.monotonic() + SECONDS_TO_TELL_ALL, all_of_it=True)
+        if self.behind:
+            self._say(UNTOLD)
+        self._told_whole, self._ended = pod, ""
+
+    async def _tell(self, pod: str, until: float, *, all_of_it: bool) -> None:
+        source = self._client.source(pod)
         if source is None:
             return
         for _ in range(_MOST_READS):
-            lines = await self._log.lines(state.pod_name, source)
-            await self._tell(lines)
-            if not lines or state.ended is None:
+            told = await self.tell(self._log, await self._log.pieces(pod, source), until)
+            if not told or self.behind or not all_of_it:
                 break
-        if state.ended is None and asyncio.get_running_loop().time() - self._kept_at >= _SECONDS_BETWEEN_KEEPS:
-            await self.aclose()
-
-    async def _tell(self, lines: Iterable[str]) -> None:
-        """Tell lines, a few at a time: hundreds of triggers share the event loop. A trigger that is cancelled tells the rest at once."""
-        rest = iter(lines)
-        try:
-            for number, line in enumerate(rest, 1):
-                self._say(line)
-                if number % _LINES_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-        finally:
-            for line in rest:
-                self._say(line)
 
     async def aclose(self) -> None:
         """Keep how far the log has been told, so that the next process goes on behind it."""
         if self._keep is not None and self.cursor != self._kept:
-            self._kept, self._kept_at = self.cursor, asyncio.get_running_loop().time()
+            self._kept, self._kept_at = self.cursor, time.monotonic()
             await asyncio.to_thread(self._keep, self.cursor)
 
 
@@ -101,6 +131,7 @@ class SparkDriven(Driven["Step"]):
         secrets: Values of the run's own secrets, as far as they are known here.
         cursor: How far the log has been told.
         keep: Takes, beside the event loop, how far it has been told.
+        budget: In a trigger, what all of this process may write together.
     """
 
     def __init__(
@@ -112,6 +143,7 @@ class SparkDriven(Driven["Step"]):
         secrets: Collection[str],
         cursor: LogCursor | None = None,
         keep: Callable[[LogCursor], None] | None = None,
+        budget: LogBudget | None = None,
     ) -> None:
         # All that the event loop will need is loaded here, beside it.
         import airflow_dataops.clients.spark_k8s.drive  # noqa: F401
@@ -123,7 +155,7 @@ class SparkDriven(Driven["Step"]):
         self._secrets = secrets
         self.client = SparkKubeClient(settings, secrets=_looked_up)
         self.listener: SparkListener = SparkListener(
-            self.client, cursor or LogCursor(), lambda line: say(hide(line, self._secrets)), keep
+            self.client, cursor or LogCursor(), lambda line: say(hide(line, self._secrets)), keep, budget
         )
 
     async def drive(self, step: Step, until: Callable[[Step], bool] | None = None) -> Step:
@@ -145,6 +177,13 @@ class SparkDriven(Driven["Step"]):
         from airflow_dataops.core.spark_k8s.lifecycle import stop
 
         return stop(self._run, state, utcnow(), why=why, wait=False)
+
+    async def tell_rest(self, pod: str) -> None:
+        """Tell what a driver that has ended has written behind the cursor, and let go of the connections."""
+        try:
+            await self.listener.tell_rest(pod)
+        finally:
+            await self.aclose()
 
     def outcome(self, state: State) -> Outcome:
         """Return how the run ended, with no secret that is known here."""

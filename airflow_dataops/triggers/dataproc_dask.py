@@ -57,10 +57,11 @@ class DataprocDaskTrigger(_MachineTrigger):
         from airflow_dataops.core.dataproc_dask.run import DaskRun
         from airflow_dataops.hooks.dataproc_dask import DataprocDaskHook
         from airflow_dataops.triggers._dask_driven import DaskDriven
+        from airflow_dataops.triggers._log_budget import SHARED
 
         run = DaskRun.model_validate(self.run_document)
         settings = DataprocDaskHook(**self.connection).settings(run.cluster.project, run.cluster.region)
-        return DaskDriven(settings, run, lambda line: self.log.info("%s", line))
+        return DaskDriven(settings, run, lambda line: self.log.info("%s", line), SHARED)
 
     def _state(self) -> State:
         from airflow_dataops.core.dataproc_dask.state import State
@@ -74,9 +75,10 @@ class DataprocDaskTrigger(_MachineTrigger):
         from airflow_dataops.core.dataproc_dask.summary import summarise
 
         card = RateCard.model_validate(self.rate_card) if self.rate_card else None
-        histories = self._driven.client.histories if self._driven is not None else {}
+        driven = self._driven or self._open()
         run = DaskRun.model_validate(self.run_document)
-        return summarise(run, ended.state, card, utcnow(), histories).model_dump(mode="json")
+        summary = summarise(run, ended.state, card, utcnow(), driven.client.histories)
+        return summary.model_copy(update={"log": driven.listener.left(ended.state)}).model_dump(mode="json")
 
 
 __all__ = ["DataprocDaskTrigger"]

@@ -24,7 +24,8 @@ class SparkKubernetesTrigger(_MachineTrigger):
 
     A triggerer that restarts makes the trigger anew with the same arguments: it looks at what is there, makes nothing twice and deletes
     nothing that is still wanted; it tells the driver's log from where the last one stopped, or, where that one was killed, from at most a
-    minute before. A task that a person marks or clears ends its run, and closes the one in MLflow as killed.
+    minute before. What a driver has written right before its end it leaves to the task. A task that a person marks or clears ends its run,
+    and closes the one in MLflow as killed.
 
     Args:
         run: The run as JSON; it has references to secrets, and no secret.
@@ -78,6 +79,7 @@ class SparkKubernetesTrigger(_MachineTrigger):
         from airflow_dataops.core.spark_k8s.log_cursor import LogCursor
         from airflow_dataops.core.spark_k8s.spec import RunParts
         from airflow_dataops.hooks.spark_k8s import SparkKubernetesHook
+        from airflow_dataops.triggers._log_budget import SHARED
         from airflow_dataops.triggers._spark_driven import SparkDriven, secrets_if_known
 
         run = RunParts.model_validate(self.run_document)
@@ -92,6 +94,7 @@ class SparkKubernetesTrigger(_MachineTrigger):
             secrets=secrets,
             cursor=cursor,
             keep=lambda told: kept.write(told.model_dump(mode="json")),
+            budget=SHARED,
         )
 
     def _kept(self) -> Kept:
@@ -119,7 +122,8 @@ class SparkKubernetesTrigger(_MachineTrigger):
     def _told(self, ended: Step) -> dict[str, Any]:
         driven = self._driven or self._open()
         left = ended.state.doomed if self._is_told_first(ended) else ()
-        return driven.outcome(ended.state).model_copy(update={"left": left}).model_dump(mode="json")
+        handed = {"left": left, "log": driven.listener.left(ended.state)}
+        return driven.outcome(ended.state).model_copy(update=handed).model_dump(mode="json")
 
 
 __all__ = ["SparkKubernetesTrigger"]

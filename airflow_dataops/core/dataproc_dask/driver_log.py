@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from airflow_dataops.core.model import Model
+from airflow_dataops.core.pacing import Piece, cuts
 
 LARGEST_READ = 1 << 20
 PATIENCE = 3
@@ -107,6 +108,26 @@ def told(cursor: LogCursor, read: LogRead, data: bytes) -> tuple[list[str], LogC
     return lines, cursor.model_copy(
         update={"offset": read.start + end, "missed": 0, "tail": "" if end else cursor.tail}
     )
+
+
+def pieces(cursor: LogCursor, read: LogRead, data: bytes) -> Iterator[Piece[LogCursor]]:
+    """Return the same in pieces, with the cursor behind each; the last one may be without a line.
+
+    Args:
+        cursor: The cursor that :func:`next_read` returned.
+        read: What was read.
+        data: Its bytes.
+    """
+    *whole, unfinished = data.split(b"\n")
+    lines = [line + b"\n" for line in whole] + ([unfinished] if unfinished else [])
+    begun, left = 0, read.size
+    for end in cuts(map(len, lines)):
+        piece, begun = b"".join(lines[begun:end]), end
+        size = left if end == len(lines) else len(piece)
+        part = replace(read, start=read.start + read.size - left, size=size)
+        left -= size
+        found, cursor = told(cursor, part if not left else replace(part, closed=False, last=False), piece)
+        yield Piece(tuple(found), cursor)
 
 
 def rest(cursor: LogCursor) -> list[str]:

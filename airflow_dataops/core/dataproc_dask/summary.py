@@ -14,6 +14,7 @@ from airflow_dataops.core.dataproc_dask import names
 from airflow_dataops.core.dataproc_dask.bill import cost, seconds_by_phase
 from airflow_dataops.core.dataproc_dask.budget import RateCard
 from airflow_dataops.core.dataproc_dask.diagnosis import Failure
+from airflow_dataops.core.dataproc_dask.driver_log import LogCursor
 from airflow_dataops.core.dataproc_dask.run import DaskRun
 from airflow_dataops.core.dataproc_dask.state import Goal, Life, Outcome, State
 from airflow_dataops.core.metrics import Metric
@@ -37,6 +38,7 @@ class Summary(Model):
         job_id: The job; empty where none was sent.
         job_state: Its last known state.
         log_uri: Where its driver's output is.
+        log: How far that has been told, where the rest is for the task; None where it is not, or an older version says this.
         result_uri: Where its result is, whether or not it left one.
         failure: Why it failed; None where it succeeded.
         kept_until: Until when, at the latest, Google leaves the cluster for a look.
@@ -59,6 +61,7 @@ class Summary(Model):
     job_id: str = ""
     job_state: str = ""
     log_uri: str | None = None
+    log: LogCursor | None = None
     result_uri: str | None = None
     failure: Failure | None = None
     kept_until: AwareDatetime | None = None

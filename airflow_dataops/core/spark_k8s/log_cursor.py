@@ -13,11 +13,12 @@ Sources: ``PodLogOptions`` of the core/v1 API; ``kubelet/kuberuntime/logs`` read
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from airflow_dataops.core.model import Model
+from airflow_dataops.core.pacing import Piece, cuts
 
 OVERLAP = timedelta(seconds=1)  # lines may be stamped out of order by less than this
 GAP = "(lines are missing here: the node rotated the log before they could be read)"
@@ -87,17 +88,25 @@ class Told:
     """What an answer brought.
 
     Attributes:
-        lines: New lines, without their times.
-        cursor: Where to go on.
+        pieces: New lines, without their times, and where to go on behind each piece; the last one may be without a line.
         sure: The answer contains what was told last, so it is of the same container. Where it is not, and there are lines, the container
             may have been restarted since its status was read: look again before they are told.
         gap: Lines were told before, and none of them is there any more.
     """
 
-    lines: tuple[str, ...]
-    cursor: LogCursor
+    pieces: tuple[Piece[LogCursor], ...]
     sure: bool
     gap: bool = False
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All new lines."""
+        return tuple(line for piece in self.pieces for line in piece.lines)
+
+    @property
+    def cursor(self) -> LogCursor:
+        """Where to go on behind all of them."""
+        return self.pieces[-1].cursor
 
 
 def reads(cursor: LogCursor, source: LogSource) -> tuple[LogRead, ...]:
@@ -132,13 +141,24 @@ def tell(cursor: LogCursor, answer: bytes, *, ended: bool) -> Told:
     """
     lines = _lines(answer, ended)
     if not lines:
-        return Told((), cursor, sure=cursor.told > 0)
+        return Told((Piece((), cursor),), sure=cursor.told > 0)
     marks_first = cursor.told > 0 and _mark(lines[0]) == cursor.first
     if marks_first and len(lines) < cursor.told:
-        return Told((), cursor, sure=True)  # the answer was cut before anything new
+        return Told((Piece((), cursor),), sure=True)  # the answer was cut before anything new
     begin, sure = _begin(cursor, lines, marks_first)
-    texts = tuple(_text(line) for line in lines[begin:])
-    return Told(texts, _moved(cursor, lines), sure=sure, gap=cursor.told > 0 and not sure)
+    return Told(tuple(_pieces(cursor, lines, begin)), sure=sure, gap=cursor.told > 0 and not sure)
+
+
+def _pieces(cursor: LogCursor, lines: Sequence[bytes], begin: int) -> Iterator[Piece[LogCursor]]:
+    """Cut the new lines into pieces: behind each but the last one it is still the same answer that is asked for."""
+    texts = [_text(line) for line in lines[begin:]]
+    told, first = 0, _mark(lines[0])
+    for end in cuts(map(len, texts)):
+        reached = begin + end
+        changes = {"told": reached, "first": first, "last": _mark(lines[reached - 1])}
+        behind = _moved(cursor, lines) if reached == len(lines) else cursor.model_copy(update=changes)
+        yield Piece(tuple(texts[told:end]), behind)
+        told = end
 
 
 def _begin(cursor: LogCursor, lines: Sequence[bytes], marks_first: bool) -> tuple[int, bool]:

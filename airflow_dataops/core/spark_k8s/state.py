@@ -13,6 +13,7 @@ from airflow_dataops.core.model import Model
 from airflow_dataops.core.spark_k8s import names
 from airflow_dataops.core.spark_k8s.application_state import Stage
 from airflow_dataops.core.spark_k8s.failures import Failure
+from airflow_dataops.core.spark_k8s.log_cursor import LogCursor
 from airflow_dataops.core.spark_k8s.observation import APP_ID, ApplicationView, Driver, ExecutorView, PodView
 
 TRY = "dataops-try"  # the label that says which try of the task made a driver
@@ -107,6 +108,7 @@ class Outcome(Model):
         kept_until: Until when the failed driver should be left for a look; None where it was deleted.
         goes_on: The driver was left at work, for the next try to take over.
         left: Drivers that have ended, and that are to be deleted once this is told.
+        log: How far the driver's log has been told, where the rest is for the task; None where it is not, or an older version speaks.
     """
 
     failure: Failure | None = None
@@ -114,6 +116,7 @@ class Outcome(Model):
     kept_until: AwareDatetime | None = None
     goes_on: bool = False
     left: tuple[Doomed, ...] = ()
+    log: LogCursor | None = None
 
     @property
     def ok(self) -> bool:

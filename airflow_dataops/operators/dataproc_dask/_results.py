@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_dataops.operators._refusal import fail
 from airflow_dataops.operators.dataproc_dask import _steps
+from airflow_dataops.operators.dataproc_dask._rest import gcs_of, tell_rest
 
 if TYPE_CHECKING:
     from airflow_dataops.core.dataproc_dask.summary import Summary
@@ -34,7 +35,7 @@ def publish(operator: DaskOperator, wanted: Wanted, bucket: str | None) -> Wante
                 code="BUCKET_MISSING",
             )
         name = place.removeprefix("gs://").strip("/")
-        with _gcs(operator, wanted.run.cluster.project, wanted.run.cluster.region) as gcs:
+        with gcs_of(operator, wanted.run.cluster.project, wanted.run.cluster.region) as gcs:
             run = publish_job(gcs, wanted.run, bucket=name, base=names.base_name(wanted.identity))
     except DataOpsError as error:
         fail(error)
@@ -51,11 +52,12 @@ def finish_job(operator: DaskOperator, context: Any, summary: Summary) -> dict[s
     from airflow_dataops.core.dataproc_dask.result import read_result
     from airflow_dataops.core.errors import DataOpsError
 
+    tell_rest(operator, summary)
     kept = _steps.finish(operator, context, as_the_driver_says(operator, summary))
     if summary.result_uri is None:
         return kept
     try:
-        with _gcs(operator, summary.project, summary.region) as gcs:
+        with gcs_of(operator, summary.project, summary.region) as gcs:
             said = read_result(gcs.read(summary.result_uri))
     except DataOpsError as error:
         fail(error)
@@ -75,7 +77,7 @@ def as_the_driver_says(operator: DaskOperator, summary: Summary) -> Summary:
     if failure is None or "result_code" not in failure.details or summary.result_uri is None:
         return summary
     try:
-        with _gcs(operator, summary.project, summary.region) as gcs:
+        with gcs_of(operator, summary.project, summary.region) as gcs:
             said = read_result(gcs.read(summary.result_uri))
     except DataOpsError as error:
         operator.log.warning("the job's result cannot be read: %s", error)
@@ -91,13 +93,3 @@ def read_event(event: dict[str, Any]) -> Summary:
     from airflow_dataops.core.dataproc_dask.summary import Summary
 
     return Summary.model_validate(event)
-
-
-def _gcs(operator: DaskOperator, project: str, region: str) -> Any:
-    from contextlib import closing
-
-    from airflow_dataops.clients.gcs import Gcs
-    from airflow_dataops.hooks.dataproc_dask import DataprocDaskHook
-
-    hook = DataprocDaskHook(**_steps.connection_of(operator))
-    return closing(Gcs(hook.settings(project, region)))

@@ -216,7 +216,7 @@ def follow(operator: DaskOperator, run: DaskRun, step: Step, *, pauses: bool) ->
         TransientError: The task was killed.
     """
     driven = driven_of(operator, run)
-    worker = operator._worker = Worker(driven, _say(operator), "the janitor or the cluster's time to live ends it")
+    worker = operator._worker = Worker(driven, say_of(operator), "the janitor or the cluster's time to live ends it")
     last = worker.follow(step, pauses=pauses)
     operator._worker = None
     return last, driven.client.histories
@@ -277,7 +277,7 @@ def driven_of(operator: DaskOperator, run: DaskRun) -> DaskDriven:
     from airflow_dataops.triggers._dask_driven import DaskDriven
 
     settings = DataprocDaskHook(**connection_of(operator)).settings(run.cluster.project, run.cluster.region)
-    return DaskDriven(settings, run, _say(operator))
+    return DaskDriven(settings, run, say_of(operator))
 
 
 def connection_of(operator: Connected) -> dict[str, Any]:
@@ -290,7 +290,8 @@ def connection_of(operator: Connected) -> dict[str, Any]:
     }
 
 
-def _say(operator: DaskOperator) -> Callable[[str], None]:
+def say_of(operator: DaskOperator) -> Callable[[str], None]:
+    """Return what takes a line for the task's log."""
     return lambda line: operator.log.info("%s", line)
 
 

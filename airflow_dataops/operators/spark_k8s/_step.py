@@ -79,10 +79,8 @@ class SparkKubernetesStepOperator(SparkKubernetesSubmitOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Tell how the step ended that the triggerer went on with; returns and raises as :meth:`execute`."""
-        from airflow_dataops.core.spark_k8s.state import Outcome
-
         self._prepare(context)
-        return self._finish(context, _steps.run_of(self), Outcome.model_validate(event))
+        return self._finish(context, *_steps.resumed(self, event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:
         """Go on after a deferral; where it timed out or its trigger broke, delete the driver first."""

@@ -12,11 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_dataops.operators._job import plain
 from airflow_dataops.operators._refusal import fail, written
 from airflow_dataops.operators._worker import Worker
-from airflow_dataops.operators.spark_k8s._left import delete_left
+from airflow_dataops.operators.spark_k8s._left import delete_left, tell_rest
 from airflow_dataops.operators.spark_k8s._tell import tell, tell_links
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.spark_k8s.submit import SubmitProcess
+    from airflow_dataops.core.spark_k8s.log_cursor import LogCursor
     from airflow_dataops.core.spark_k8s.run import SparkRun
     from airflow_dataops.core.spark_k8s.spec import RunParts
     from airflow_dataops.core.spark_k8s.state import Outcome
@@ -166,13 +167,15 @@ def first_step(operator: SparkOperator, context: Any, run: RunParts) -> Step:
         fail(error)
 
 
-def driven_of(operator: SparkOperator, run: RunParts, secrets: Collection[str]) -> SparkDriven:
-    """Return what drives a run here."""
+def driven_of(
+    operator: SparkOperator, run: RunParts, secrets: Collection[str], cursor: LogCursor | None = None
+) -> SparkDriven:
+    """Return what drives a run here, and tells the driver's log from where that has been told."""
     from airflow_dataops.hooks.spark_k8s import SparkKubernetesHook
     from airflow_dataops.triggers._spark_driven import SparkDriven
 
     settings = SparkKubernetesHook(**connection_of(operator)).settings(run.target.namespace)
-    return SparkDriven(settings, run, lambda line: operator.log.info("%s", line), secrets=secrets)
+    return SparkDriven(settings, run, lambda line: operator.log.info("%s", line), secrets=secrets, cursor=cursor)
 
 
 def worker_of(operator: SparkOperator, driven: SparkDriven) -> Worker[Step]:
@@ -201,6 +204,19 @@ def leave_to_trigger(operator: SparkOperator, run: SparkRun, step: Step, driven:
     # The machine keeps its own deadlines; this one strikes where no triggerer has run it.
     longest = step.state.work_until - utcnow() + run.policy.delete_timeout + _SLACK
     operator.defer(trigger=trigger, method_name="execute_complete", timeout=longest)
+
+
+def resumed(operator: SparkOperator, event: dict[str, Any]) -> tuple[SparkRun, Outcome]:
+    """Return the run and how it ended, as the trigger says, and tell what that has left of the driver's log.
+
+    Raises:
+        AirflowFailException: The task's arguments describe no run any more.
+    """
+    from airflow_dataops.core.spark_k8s.state import Outcome
+
+    run, outcome = run_of(operator), Outcome.model_validate(event)
+    tell_rest(operator, run, outcome)
+    return run, outcome
 
 
 def finish(operator: SparkOperator, context: Any, run: SparkRun, outcome: Outcome) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from airflow_dataops.core.dataproc_dask.state import Goal
 from airflow_dataops.core.dataproc_dask.turn import Step
 from airflow_dataops.core.identity import RunIdentity
 from tests.services.dataproc_fake.running import FakeDataproc, Project
+from tests.unit.clients.logs import lines_of
 
 DRIVER = b"""
 import json, os, sys, urllib.parse, urllib.request
@@ -97,7 +98,7 @@ async def to_the_end(client: DataprocDaskClient, run: DaskRun, now: datetime) ->
         state, folder = step.state, folder_of(run, step.state)
         if state.job_log and folder is not None:
             log = DriverLog(client.gcs, store_uri=f"{folder}/{LOG_CURSOR}")
-            while lines := await log.lines(state.job_log, ended=state.outcome is not None):
+            while lines := await lines_of(log, state.job_log, ended=state.outcome is not None):
                 told.extend(lines)
             await log.store()
 

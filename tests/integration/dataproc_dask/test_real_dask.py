@@ -14,6 +14,7 @@ from airflow_dataops.core.dataproc_dask import names
 from tests.integration.dataproc_dask.driving import Driven, code_of, document
 from tests.integration.dataproc_dask.lent import LOSSES, lend_functions
 from tests.services.dataproc_fake.running import Project
+from tests.unit.clients.logs import lines_of
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'airflow-dataops[dask]'")
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
@@ -43,7 +44,7 @@ def told(one: Driven) -> list[str]:
 
     async def lines() -> list[str]:
         log = DriverLog(gcs)
-        return [line for _ in range(10) for line in await log.lines(str(state.job_log), ended=True)]
+        return [line for _ in range(10) for line in await lines_of(log, str(state.job_log), ended=True)]
 
     return asyncio.run(lines())
 

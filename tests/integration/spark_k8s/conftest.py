@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.scanning import Scan, check_report
 from tests.services.kube.accounts import Namespace
 from tests.services.kube.fixtures import kube, namespace, node
@@ -24,6 +25,14 @@ def image(node: PodRunner, tmp_path_factory: pytest.TempPathFactory) -> None:
     if not node.isolate:
         pytest.skip("needs root: an image's files are laid over the host's")
     node.images[PATTERN] = stand_in(tmp_path_factory.mktemp("image"), PROGRAMS)
+
+
+@pytest.fixture
+def gates() -> Iterator[Gates]:
+    """Return gates at which drivers wait; all are closed."""
+    made = Gates()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -21,10 +21,16 @@ CONNECTION, STORE = "AIRFLOW_CONN_CLUSTER", "AIRFLOW_CONN_STORE"
 # All that the tests of this folder run in a driver pod, see ``image`` in conftest.py.
 PROGRAMS = {
     "good.py": """
-import json, os, sys, time
+import json, os, sys, time, urllib.request
 print("begun")
 print("the password is", os.environ["STORE_PASSWORD"])
-time.sleep(float(sys.argv[1]) if sys.argv[1:] else 0)
+gate = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+while sys.argv[1:]:
+    try:
+        gate.open(sys.argv[1]).read()
+        break
+    except OSError:
+        time.sleep(0.2)
 open("/dev/termination-log", "w").write(json.dumps({"rows": 7, "password": os.environ["STORE_PASSWORD"]}))
 print("done")
 """,

@@ -18,6 +18,7 @@ from airflow_dataops.core.spark_k8s.run import SparkRun, parse
 from airflow_dataops.core.spark_k8s.state import Outcome
 from airflow_dataops.core.spark_k8s.turn import End, Step
 from tests.services.kube.accounts import DRIVER, Namespace
+from tests.unit.clients.logs import lines_of
 
 IDENTITY = RunIdentity(instance="tests", dag_id="flights", task_id="refine", run_id="manual__1")
 
@@ -67,7 +68,7 @@ async def driven(
         async def hear(step: Step) -> None:
             at(step)
             if step.state.pod_name and client.source(step.state.pod_name):
-                lines.extend(await log.lines(step.state.pod_name, client.source(step.state.pod_name)))
+                lines.extend(await lines_of(log, step.state.pod_name, client.source(step.state.pod_name)))
 
         step = await drive(client, run, begin(run, IDENTITY, now=utcnow()), hear=hear, sleep=quarter)
         assert isinstance(step.action, End)

@@ -21,6 +21,7 @@ from tests.services.kube.accounts import Namespace, pod
 from tests.services.kube.kube_server import KubeServer
 from tests.services.kube.podrunner import PodRunner
 from tests.services.kube.stand_in import PATTERN, stand_in
+from tests.unit.clients.logs import lines_of
 
 PROGRAMS = {
     "good.py": """
@@ -94,7 +95,7 @@ def test_each_line_is_told_once_by_whichever_process_reads(namespace: Namespace,
         nonlocal cursor
         async with SparkKubeClient(settings_of(namespace)) as client:
             log = PodLog(client, LogCursor.model_validate_json(cursor.model_dump_json()), container="main")
-            found = await log.lines("p")
+            found = await lines_of(log, "p")
             cursor = log.cursor
             return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import SECRET, arguments, connect, hurry, task_of
 from tests.integration.spark_k8s.scanning import Scan
 from tests.integration.spark_k8s.watching import kill, leave, pods, running
@@ -57,12 +58,13 @@ def test_a_program_that_fails_is_told_in_one_line(namespace: Namespace) -> None:
 
 
 def test_no_secret_is_in_any_object_but_secrets_and_in_nothing_that_is_told(
-    namespace: Namespace, scan: Scan, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    namespace: Namespace, scan: Scan, gates: Gates, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    task = task_of(namespace, "good.py", "3")
+    task = task_of(namespace, "good.py", f"{gates.url}/end")
     trigger = task.begin()
     running(namespace)
     secrets = namespace.api("GET", namespace.path("secrets"))["items"]
+    gates.open.add("end")
     task.complete(fire(trigger))
     assert b64encode(SECRET.encode()).decode() in json.dumps(secrets)
     told = capsys.readouterr().out + caplog.text
@@ -71,13 +73,17 @@ def test_no_secret_is_in_any_object_but_secrets_and_in_nothing_that_is_told(
     assert "the password is ***" in told
 
 
-def test_a_trigger_that_dies_is_made_again_and_finds_its_driver(namespace: Namespace) -> None:
-    task = task_of(namespace, "good.py", "4")
+def test_a_trigger_that_dies_is_made_again_and_finds_its_driver(
+    namespace: Namespace, gates: Gates, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    task = task_of(namespace, "good.py", f"{gates.url}/end")
     trigger = task.begin()
     leave(trigger, namespace)
     [pod] = pods(namespace)
+    gates.open.add("end")
     found = task.complete(fire(again(trigger)))
     assert (found["driver_pod"], found["exit_code"]) == (pod["metadata"]["name"], 0)
+    assert (capsys.readouterr().out or caplog.text).count("done") == 1
 
 
 def test_airflow_itself_runs_it_and_tries_again_with_a_driver_of_its_own(
@@ -100,18 +106,18 @@ def test_airflow_itself_runs_it_and_tries_again_with_a_driver_of_its_own(
     scan.look_at_files("Airflow's database and logs", airflow_db.rglob("*"))
 
 
-def test_on_kill_of_the_trigger_deletes_the_driver(namespace: Namespace) -> None:
-    leave(task_of(namespace, "good.py", "600").begin(), namespace, killed=True)
+def test_on_kill_of_the_trigger_deletes_the_driver(namespace: Namespace, gates: Gates) -> None:
+    leave(task_of(namespace, "good.py", f"{gates.url}/never").begin(), namespace, killed=True)
     gone(namespace)
 
 
-def test_on_kill_of_the_task_deletes_the_driver(namespace: Namespace) -> None:
-    kill(task_of(namespace, "good.py", "600", deferrable=False), namespace)
+def test_on_kill_of_the_task_deletes_the_driver(namespace: Namespace, gates: Gates) -> None:
+    kill(task_of(namespace, "good.py", f"{gates.url}/never", deferrable=False), namespace)
     gone(namespace)
 
 
-def test_a_deferral_that_times_out_ends_with_no_driver(namespace: Namespace) -> None:
-    task = task_of(namespace, "good.py", "600")
+def test_a_deferral_that_times_out_ends_with_no_driver(namespace: Namespace, gates: Gates) -> None:
+    task = task_of(namespace, "good.py", f"{gates.url}/never")
     task.begin()
     running(namespace)
     with pytest.raises(Exception, match="Trigger timeout"):

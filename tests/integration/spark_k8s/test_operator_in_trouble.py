@@ -14,6 +14,7 @@ import pytest
 
 from airflow_dataops.core.errors import TransientError
 from airflow_dataops.operators.spark_k8s import SparkKubernetesSubmitOperator
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import arguments, connect, hurry, task_of
 from tests.integration.spark_k8s.scanning import Scan
 from tests.integration.spark_k8s.table import Place
@@ -27,8 +28,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(180), pytest.mark.usefixt
 if airflow.__version__.startswith("2."):
     pytestmark.append(pytest.mark.soak)  # once is enough for CI
 pytest.importorskip("kubernetes_asyncio", reason="needs it: pip install 'airflow-dataops[kubernetes]'")
-
-LONG = ("lines.py", "8", "0.4")
 
 
 @pytest.fixture
@@ -57,21 +56,45 @@ def expired(token: str) -> Fault:
     return Fault("answer", times=ALWAYS, token=token, status=401, message="Unauthorized")
 
 
+def follows(proxy: Proxy, since: int = 0) -> None:
+    """Wait until the client that stays has read the driver's log: a task that defers leaves before its driver has one."""
+    until(lambda: any((call.kind, call.status) == ("pods/log", 200) for call in proxy.calls[since:]), 60)
+
+
+def through(gates: Gates, wait: Callable[[], Any]) -> threading.Thread:
+    """Let the driver end once something was waited for; in any case, so that the test comes to its own verdict."""
+
+    def open_it() -> None:
+        try:
+            wait()
+        finally:
+            gates.open.add("end")
+
+    return meanwhile(open_it)
+
+
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_token_that_ends_is_read_anew_from_its_file(
-    place: Place, proxy: Proxy, scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    place: Place,
+    proxy: Proxy,
+    scan: Scan,
+    gates: Gates,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    deferrable: bool,
 ) -> None:
     first, second, file = place.namespace.token(), place.namespace.token(), tmp_path / "token"
     file.write_text(first)
     connect(place.namespace, monkeypatch, proxy.url, token_file=file)
 
     def renew() -> None:
-        place.driver()
+        follows(proxy)
         file.write_text(second)
         proxy.arm(expired(first))
+        until(lambda: any(call.status == 401 for call in proxy.calls), 60)
 
-    other = meanwhile(renew)
-    found = task_of(place.namespace, *LONG, deferrable=deferrable).run()
+    other = through(gates, renew)
+    found = task_of(place.namespace, "waits.py", f"{gates.url}/end", deferrable=deferrable).run()
     other.join(30)
     assert (found["exit_code"], found["attempt"], len(scan.audit.drivers())) == (0, 1, 1)
     assert any(call.status == 401 for call in proxy.calls)
@@ -79,22 +102,25 @@ def test_a_token_that_ends_is_read_anew_from_its_file(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_token_that_ends_for_good_leaves_the_driver_to_the_next_try(
-    place: Place, proxy: Proxy, scan: Scan, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    place: Place, proxy: Proxy, scan: Scan, gates: Gates, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
-    first = place.namespace.token()
+    first, program = place.namespace.token(), ("waits.py", f"{gates.url}/end")
     connect(place.namespace, monkeypatch, proxy.url, token=first)
 
     def end() -> None:
-        place.driver()
+        follows(proxy)
         proxy.arm(expired(first))
 
     other = meanwhile(end)
     with pytest.raises(TransientError, match="renew the token") as failed:
-        task_of(place.namespace, "lines.py", "14", "0.4", deferrable=deferrable).run()
+        task_of(place.namespace, *program, deferrable=deferrable).run()
     other.join(30)
     assert failed.value.code == "UNAUTHORIZED"
     connect(place.namespace, monkeypatch, proxy.url)
-    found = task_of(place.namespace, "lines.py", "14", "0.4", number=2, deferrable=deferrable).run()
+    heard = len(proxy.calls)
+    other = through(gates, lambda: follows(proxy, heard))
+    found = task_of(place.namespace, *program, number=2, deferrable=deferrable).run()
+    other.join(30)
     assert (found["exit_code"], found["adopted"], found["attempt"]) == (0, True, 1)
     assert len(scan.audit.drivers()) == len(scan.starts()) == 1
 
@@ -116,10 +142,10 @@ def test_names_may_be_as_long_as_airflows(
 
 @pytest.mark.parametrize("deed", ["lose", "answer"])
 def test_on_kill_of_the_trigger_gets_through_though_calls_fail(
-    place: Place, proxy: Proxy, scan: Scan, monkeypatch: pytest.MonkeyPatch, deed: Any
+    place: Place, proxy: Proxy, scan: Scan, gates: Gates, monkeypatch: pytest.MonkeyPatch, deed: Any
 ) -> None:
     connect(place.namespace, monkeypatch, proxy.url)
-    trigger = task_of(place.namespace, "lines.py", "500", "0.4").begin()
+    trigger = task_of(place.namespace, "waits.py", f"{gates.url}/never").begin()
 
     async def kill() -> None:
         run = asyncio.create_task(trigger.run().__anext__())
@@ -136,11 +162,11 @@ def test_on_kill_of_the_trigger_gets_through_though_calls_fail(
 
 
 def test_on_kill_between_a_create_and_its_answer_leaves_no_driver(
-    place: Place, proxy: Proxy, scan: Scan, monkeypatch: pytest.MonkeyPatch
+    place: Place, proxy: Proxy, scan: Scan, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(place.namespace, monkeypatch, proxy.url)
     proxy.arm(Fault("hold", "create", "pods"))
-    task = task_of(place.namespace, "lines.py", "500", "0.4", deferrable=False)
+    task = task_of(place.namespace, "waits.py", f"{gates.url}/never", deferrable=False)
 
     def kill() -> None:
         until(lambda: proxy.holds)
@@ -157,17 +183,17 @@ def test_on_kill_between_a_create_and_its_answer_leaves_no_driver(
 
 @pytest.mark.soak
 def test_an_account_that_is_deleted_leaves_the_driver_to_the_next_try(
-    place: Place, proxy: Proxy, scan: Scan, monkeypatch: pytest.MonkeyPatch
+    place: Place, proxy: Proxy, scan: Scan, gates: Gates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(place.namespace, monkeypatch, proxy.url)
 
     def end() -> None:
-        place.driver()
+        follows(proxy)
         place.namespace.revoke()
 
     other = meanwhile(end)
     with pytest.raises(TransientError) as failed:
-        task_of(place.namespace, "lines.py", "100", "0.4").run()
+        task_of(place.namespace, "waits.py", f"{gates.url}/end").run()
     other.join(30)
     assert failed.value.code == "UNAUTHORIZED"
     assert place.name()

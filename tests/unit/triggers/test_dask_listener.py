@@ -16,6 +16,7 @@ from airflow_dataops.core.dataproc_dask.state import Phase
 from airflow_dataops.core.dataproc_dask.turn import Step
 from airflow_dataops.core.machine import CallError
 from airflow_dataops.triggers._dask_listener import DaskListener
+from airflow_dataops.triggers._log_budget import LogBudget
 from tests.unit.core.dataproc_dask.performer import Task
 from tests.unit.core.dataproc_dask.samples import sample
 from tests.unit.core.dataproc_dask.simulator import Dataproc
@@ -55,10 +56,10 @@ def bucket() -> Bucket:
     return made
 
 
-def listening(bucket: Bucket) -> tuple[DaskListener, list[str], Step]:
-    """Return a listener, what it says, and a step of a job that runs."""
+def listening(bucket: Bucket, budget: LogBudget | None = None) -> tuple[DaskListener, list[str], Step]:
+    """Return a listener, what it says, and a step of a job that runs; of a trigger where there is a budget."""
     said: list[str] = []
-    listener = DaskListener(SimpleNamespace(gcs=bucket), sample(), said.append)  # type: ignore[arg-type]
+    listener = DaskListener(SimpleNamespace(gcs=bucket), sample(), said.append, budget)  # type: ignore[arg-type]
     one = Task(Dataproc(), sample())
     step = replace(one.follow(one.until(one.start(), "READY"), 8), notes=())
     assert step.state.job_log == LOG
@@ -100,3 +101,33 @@ def test_a_bucket_that_never_answers_does_not_hold_up_the_run(bucket: Bucket) ->
         hear(listener, at(step, phase))
     assert len(said) == 3
     assert len(bucket.fails) == 97
+
+
+def test_a_trigger_leaves_what_was_written_last_to_the_task_with_the_place_where_it_begins(bucket: Bucket) -> None:
+    listener, said, step = listening(bucket, LogBudget())
+    hear(listener, step)
+    bucket.objects[part_uri(LOG, 0)] += b"three\n"
+    for phase in (Phase.JUDGE, Phase.DROP, Phase.END):
+        hear(listener, at(step, phase))
+    assert said == ["one", "two"]
+    left = listener.left(at(step, Phase.END).state)
+    assert left is not None
+    assert (left.part, left.offset) == (0, 8)
+
+
+def test_a_trigger_tells_all_of_a_job_that_another_one_follows(bucket: Bucket) -> None:
+    listener, said, step = listening(bucket, LogBudget())
+    hear(listener, step)
+    bucket.objects[part_uri(LOG, 0)] += b"three\nfo"
+    hear(listener, at(step, Phase.DROP))
+    bucket.objects[part_uri("gs://staging/other", 0)] = b"four\n"
+    following = step.state.model_copy(update={"job_id": "other", "execution": 2, "job_log": "gs://staging/other"})
+    hear(listener, replace(step, state=following))
+    assert said == ["one", "two", "three", "fo", "four"]
+
+
+def test_a_trigger_that_has_seconds_left_reads_nothing(bucket: Bucket) -> None:
+    listener, said, step = listening(bucket, LogBudget())
+    listener.hurried = True
+    hear(listener, step)
+    assert said == []

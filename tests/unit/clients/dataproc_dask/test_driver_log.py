@@ -13,6 +13,7 @@ from airflow_dataops.clients.gcs import Gcs
 from airflow_dataops.clients.google import CloudError, GoogleSettings
 from airflow_dataops.core.dataproc_dask.driver_log import LARGEST_READ, part_uri
 from airflow_dataops.core.machine import CallError
+from tests.unit.clients.logs import lines_of
 
 
 @pytest.fixture
@@ -22,20 +23,20 @@ def log_uri(bucket: str) -> str:
 
 async def all_of(log: DriverLog, uri: str) -> list[str]:
     found: list[str] = []
-    while lines := await log.lines(uri, ended=True):
+    while lines := await lines_of(log, uri, ended=True):
         found += lines
     return found
 
 
 async def test_lines_come_once_as_the_parts_grow(gcs: Gcs, log_uri: str) -> None:
     log = DriverLog(gcs)
-    assert await log.lines(log_uri, ended=False) == []
+    assert await lines_of(log, log_uri, ended=False) == []
     gcs.write(part_uri(log_uri, 0), b"one\ntwo\nthr")
-    assert await log.lines(log_uri, ended=False) == ["one", "two"]
-    assert await log.lines(log_uri, ended=False) == []
+    assert await lines_of(log, log_uri, ended=False) == ["one", "two"]
+    assert await lines_of(log, log_uri, ended=False) == []
     gcs.write(part_uri(log_uri, 0), b"one\ntwo\nthree\n")
     gcs.write(part_uri(log_uri, 1), b"four\nfi")
-    assert await log.lines(log_uri, ended=False) == ["three", "four"]
+    assert await lines_of(log, log_uri, ended=False) == ["three", "four"]
     assert await all_of(log, log_uri) == ["fi"]
 
 
@@ -44,7 +45,7 @@ async def test_a_large_output_comes_in_batches(gcs: Gcs, log_uri: str) -> None:
     count = 5 * LARGEST_READ // 100
     gcs.write(part_uri(log_uri, 0), line * count)
     log = DriverLog(gcs)
-    first = await log.lines(log_uri, ended=True)
+    first = await lines_of(log, log_uri, ended=True)
     assert 0 < len(first) < count
     assert len(first) + len(await all_of(log, log_uri)) == count
 
@@ -53,13 +54,13 @@ async def test_a_restarted_process_goes_on_behind_what_was_told(gcs: Gcs, log_ur
     mark = f"gs://{bucket}/job/log-cursor.json"
     gcs.write(part_uri(log_uri, 0), b"one\n")
     before = DriverLog(gcs, store_uri=mark)
-    assert await before.lines(log_uri, ended=False) == ["one"]
+    assert await lines_of(before, log_uri, ended=False) == ["one"]
     gcs.write(part_uri(log_uri, 0), b"one\ntwo\n")
-    assert await before.lines(log_uri, ended=False) == ["two"]
+    assert await lines_of(before, log_uri, ended=False) == ["two"]
     # It dies here: "two" may not have been told, so it comes again; "one" does not.
     gcs.write(part_uri(log_uri, 0), b"one\ntwo\nthree\n")
     after = DriverLog(gcs, store_uri=mark)
-    assert await after.lines(log_uri, ended=False) == ["two", "three"]
+    assert await lines_of(after, log_uri, ended=False) == ["two", "three"]
     await after.store()
     assert await all_of(DriverLog(gcs, store_uri=mark), log_uri) == []
 
@@ -68,7 +69,7 @@ async def test_a_mark_that_nobody_can_read_is_none(gcs: Gcs, log_uri: str, bucke
     mark = f"gs://{bucket}/job/log-cursor.json"
     gcs.write(mark, b"{not json")
     gcs.write(part_uri(log_uri, 0), b"one\n")
-    assert await DriverLog(gcs, store_uri=mark).lines(log_uri, ended=False) == ["one"]
+    assert await lines_of(DriverLog(gcs, store_uri=mark), log_uri, ended=False) == ["one"]
 
 
 class Troubled(Gcs):
@@ -100,7 +101,7 @@ class Troubled(Gcs):
 async def test_trouble_is_one_line_and_nothing_is_lost(gcs: Gcs, log_uri: str, bucket: str, where: str) -> None:
     gcs.write(part_uri(log_uri, 0), b"one\ntwo\n")
     log = DriverLog(Troubled(gcs, **{where: "UNAVAILABLE"}), store_uri=f"gs://{bucket}/job/log-cursor.json")
-    said = [await log.lines(log_uri, ended=False) for _ in range(4)]
+    said = [await lines_of(log, log_uri, ended=False) for _ in range(4)]
     assert said[0] == [f"(the driver's output cannot be read for now: UNAVAILABLE: could not {where}: words)"]
     assert said[1:] == [[], ["one", "two"], []]
 
@@ -108,22 +109,22 @@ async def test_trouble_is_one_line_and_nothing_is_lost(gcs: Gcs, log_uri: str, b
 async def test_an_object_that_vanishes_between_two_looks_is_no_trouble(gcs: Gcs, log_uri: str) -> None:
     gcs.write(part_uri(log_uri, 0), b"one\n")
     log = DriverLog(Troubled(gcs, read="NOT_FOUND"))
-    assert [await log.lines(log_uri, ended=False) for _ in range(3)] == [[], [], ["one"]]
+    assert [await lines_of(log, log_uri, ended=False) for _ in range(3)] == [[], [], ["one"]]
 
 
 async def test_a_mark_that_cannot_be_written_is_written_later(gcs: Gcs, log_uri: str, bucket: str) -> None:
     mark = f"gs://{bucket}/job/log-cursor.json"
     gcs.write(part_uri(log_uri, 0), b"one\n")
     log = DriverLog(Troubled(gcs, write="UNAVAILABLE"), store_uri=mark)
-    assert await log.lines(log_uri, ended=False) == ["one"]
+    assert await lines_of(log, log_uri, ended=False) == ["one"]
     for _ in range(3):
-        await log.lines(log_uri, ended=False)
-    assert await DriverLog(gcs, store_uri=mark).lines(log_uri, ended=False) == []
+        await lines_of(log, log_uri, ended=False)
+    assert await lines_of(DriverLog(gcs, store_uri=mark), log_uri, ended=False) == []
 
 
 async def test_a_bucket_that_is_not_there_is_one_line() -> None:
     nowhere = Gcs(GoogleSettings("p", "europe-west1", storage_endpoint="http://127.0.0.1:1"))
     log = DriverLog(nowhere, store_uri="gs://b/mark.json")
-    said = [await log.lines("gs://b/driveroutput", ended=False) for _ in range(6)]
+    said = [await lines_of(log, "gs://b/driveroutput", ended=False) for _ in range(6)]
     assert len(said[0]) == 1
     assert said[1:] == [[]] * 5

@@ -15,6 +15,7 @@ from airflow_dataops.clients.spark_k8s.client import SparkKubeClient
 from airflow_dataops.clients.spark_k8s.pod_log import PodLog
 from airflow_dataops.clients.spark_k8s.settings import KubeSettings
 from airflow_dataops.core.spark_k8s.log_cursor import GAP, LOST, LogCursor
+from tests.unit.clients.logs import lines_of
 from tests.unit.clients.spark_k8s.server import DROP, Answer, Server
 
 pytest.importorskip("aiohttp", reason="needs aiohttp: pip install 'airflow-dataops[kubernetes]'")
@@ -82,7 +83,7 @@ class Reader:
     async def _read(self) -> list[str]:
         async with SparkKubeClient(KubeSettings(host=self.url)) as client:
             log = PodLog(client, LogCursor.model_validate_json(self.cursor.model_dump_json()))
-            lines = await log.lines("p")
+            lines = await lines_of(log, "p")
             self.cursor = log.cursor
             return lines
 

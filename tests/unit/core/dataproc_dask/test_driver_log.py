@@ -2,19 +2,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_dataops.core import pacing
 from airflow_dataops.core.dataproc_dask import driver_log
-from airflow_dataops.core.dataproc_dask.driver_log import LogCursor, next_read, part_of, part_uri, told
+from airflow_dataops.core.dataproc_dask.driver_log import LogCursor, next_read, part_of, part_uri, pieces
 
 lines = st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=30), max_size=20)
 
 
-def read_all(cursor: LogCursor, parts: dict[int, bytes], *, ended: bool) -> tuple[list[str], LogCursor]:
-    """Read as a trigger does at one poll."""
+def read_all(cursor: LogCursor, parts: dict[int, bytes], *, ended: bool, most: int = 9) -> tuple[list[str], LogCursor]:
+    """Read as a trigger does at one poll, which tells so many pieces of each read, and goes on behind them."""
     found: list[str] = []
     sizes = {part: len(data) for part, data in parts.items()}
     for _ in range(1000):
@@ -22,8 +24,11 @@ def read_all(cursor: LogCursor, parts: dict[int, bytes], *, ended: bool) -> tupl
         if read is None:
             return found, cursor
         before = cursor
-        some, cursor = told(cursor, read, parts[read.part][read.start : read.start + read.size])
-        found += some
+        with patch.object(pacing, "PIECE", pacing.LINE + 20):
+            some = list(pieces(cursor, read, parts[read.part][read.start : read.start + read.size]))
+        for piece in some[:most]:
+            found += piece.lines
+            cursor = piece.cursor
         if cursor == before:
             return found, cursor
     raise AssertionError("it does not end")
@@ -46,7 +51,12 @@ def test_every_line_is_told_once(text: list[str], cuts: list[int], growth: list[
         if hidden is not None:
             hides -= 1
             del there[hidden]
-        some, cursor = read_all(LogCursor.model_validate_json(cursor.model_dump_json()), there, ended=False)
+        some, cursor = read_all(
+            LogCursor.model_validate_json(cursor.model_dump_json()),
+            there,
+            ended=False,
+            most=data.draw(st.integers(1, 3)),
+        )
         found += some
     some, cursor = read_all(cursor, dict(enumerate(parts)), ended=True)
     assert [*found, *some] == whole.decode().splitlines()

@@ -4,11 +4,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_dataops.core import pacing
 from airflow_dataops.core.spark_k8s.log_cursor import LogCursor, LogSource, reads, tell
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -178,3 +180,20 @@ def test_every_line_is_told_once_whatever_happens(seed: int, rounds: int, rotati
             cursor = LogCursor.model_validate_json(result.cursor.model_dump_json())
     told += tell(cursor, log.answer(cursor), ended=True).lines
     assert told == written
+
+
+@given(st.lists(st.text("ab", max_size=3), min_size=1, max_size=40), st.integers(0, 40), st.integers(1, 1000))
+def test_who_stops_behind_any_piece_goes_on_with_the_next_line(texts: list[str], told_before: int, size: int) -> None:
+    log = Log()
+    for number, text in enumerate(texts[:told_before]):
+        log.write(number / 7, text)
+    before = tell(FRESH, log.answer(FRESH), ended=False)
+    for number, text in list(enumerate(texts))[told_before:]:
+        log.write(number / 7, text)
+    with patch.object(pacing, "PIECE", size):
+        told = tell(before.cursor, log.answer(before.cursor), ended=False)
+    found = list(before.lines)
+    for piece in told.pieces:
+        found += piece.lines
+        following = tell(piece.cursor, log.answer(piece.cursor), ended=False)
+        assert [*found, *following.lines] == texts

@@ -36,6 +36,12 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """Returns all that was logged, by whichever way this Airflow logs."""
+    """Returns all that was logged so far, by whichever way this Airflow logs."""
     caplog.set_level(logging.INFO)
-    return lambda: capsys.readouterr().out or caplog.text
+    heard: list[str] = []
+
+    def so_far() -> str:
+        heard.append(capsys.readouterr().out)
+        return "".join(heard) or caplog.text
+
+    return so_far

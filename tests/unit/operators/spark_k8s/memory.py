@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.clients.spark_k8s.documents import document_of, values_of
+from airflow_dataops.core.machine import Gone
 from airflow_dataops.core.spark_k8s.log_cursor import LogSource
 from airflow_dataops.core.spark_k8s.observation import DRIVER_CONTAINER, Look, Observation, Reply
 from airflow_dataops.core.spark_k8s.spec import RunParts
@@ -97,9 +98,12 @@ class Client:
         return LogSource(pod, found.uid, DRIVER_CONTAINER, instance, ended=found.over is not None)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None, *, group: str = "v1") -> Any:
-        found = self._world.kube.pods[path.removeprefix("pods/")]
-        state = {"terminated": {}} if found.over else {"running": {}}
-        status = {"name": DRIVER_CONTAINER, "containerID": f"i-{found.uid}" if found.began else "", "state": state}
+        found = self._world.kube.pods.get(path.removeprefix("pods/"))
+        if found is None:
+            return Gone()
+        instance = f"i-{found.uid}" if found.began else ""
+        state = {"terminated": {"containerID": instance}} if found.over else {"running": {}}
+        status = {"name": DRIVER_CONTAINER, "containerID": instance, "state": state}
         spec = {"containers": [{"name": DRIVER_CONTAINER}]}
         metadata = {"name": found.name, "uid": found.uid}
         return {"metadata": metadata, "spec": spec, "status": {"containerStatuses": [status]}}
