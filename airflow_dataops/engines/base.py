@@ -34,11 +34,38 @@ class SourceInfo:
     fingerprint: str
 
 
+class Along(Protocol):
+    """What an engine counts along a write, so that the rows are read once."""
+
+    def create_view(self, name: str, query: exp.Query, counts: Mapping[str, exp.Expression]) -> None:
+        """Name a query whose rows are counted when the next table is written from it, and not before.
+
+        Args:
+            name: Of the view.
+            query: Its rows.
+            counts: Name -> aggregate over the columns of the view.
+        """
+        ...
+
+    def counted(self) -> dict[str, dict[str, int]] | None:
+        """Return view -> name -> count, after the table was written; None where they are not to be relied on: count by a query then."""
+        ...
+
+
 class Engine(Protocol):
-    """One engine, open for one job. Use it as a context manager."""
+    """One engine, open for one job. Use it as a context manager.
+
+    Attributes:
+        name: As a spec names it.
+        dialect: Of its SQL.
+        along: What it counts along a write; None where queries of their own are quicker.
+    """
 
     name: str
     dialect: str
+
+    @property
+    def along(self) -> Along | None: ...
 
     def __enter__(self) -> Self: ...
 

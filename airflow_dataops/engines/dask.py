@@ -37,6 +37,7 @@ class DaskEngine:
 
     name = "dask"
     dialect = "duckdb"
+    along = None
 
     def __init__(self, resources: Resources | None = None, *, part_bytes: int | None = None) -> None:
         resources = resources or Resources()

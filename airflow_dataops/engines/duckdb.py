@@ -50,6 +50,7 @@ class DuckDBEngine:
 
     name = "duckdb"
     dialect = "duckdb"
+    along = None
 
     def __init__(self, resources: Resources | None = None, *, storage: Storage | None = None) -> None:
         self._storage = storage

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +21,7 @@ from airflow_dataops.engines.duckdb import DuckDBEngine
 from airflow_dataops.engines.duckdb_decode import LINE, REASON
 from airflow_dataops.engines.duckdb_session import ident
 from airflow_dataops.engines.limits import limits
+from airflow_dataops.engines.spark_along import SparkAlong
 from airflow_dataops.engines.spark_errors import translated
 from airflow_dataops.engines.spark_rows import fetch
 from airflow_dataops.engines.spark_session import session_for
@@ -42,6 +43,9 @@ class SparkEngine:
 
     Args:
         resources: Limits of Spark where it runs on this machine only; a cluster's are those of its submission.
+
+    Attributes:
+        along: What is counted along a write: to read the source once more costs Spark more than to count.
     """
 
     name = "spark"
@@ -59,6 +63,7 @@ class SparkEngine:
         except BaseException:
             self._stack.close()
             raise
+        self.along = SparkAlong(self._spark, self._create_view)
 
     def __enter__(self) -> Self:
         return self
@@ -96,9 +101,7 @@ class SparkEngine:
 
     def create_view(self, name: str, query: exp.Query) -> None:
         """See :class:`~airflow_dataops.engines.base.Engine`."""
-        self._local.create_view(name, query)
-        with translated():
-            self._name(name, self._typed(query))
+        self._create_view(name, query, lambda frame: frame)
 
     def create_table(self, name: str, query: exp.Query) -> int:
         """See :class:`~airflow_dataops.engines.base.Engine`. Its rows stay with the executors, in memory and on their disks."""
@@ -144,7 +147,7 @@ class SparkEngine:
         if storage.names(folder):
             raise DataOpsError(f"folder {folder} is not empty; a table is staged into an empty one", code="NOT_EMPTY")
         options: dict[str, Any] = {"partition_by": partition_by, "stem": stem, "window": window}
-        with translated():
+        with translated(), self.along.watching():
             return write_files(self._typed(query), self._local.session, storage, folder, **options)
 
     def versions(self) -> dict[str, str]:
@@ -158,6 +161,11 @@ class SparkEngine:
                 frame.unpersist()
         self._kept.clear()
         self._stack.close()
+
+    def _create_view(self, name: str, query: exp.Query, changed: Callable[[DataFrame], DataFrame]) -> None:
+        self._local.create_view(name, query)
+        with translated():
+            self._name(name, changed(self._typed(query)))
 
     def _typed(self, query: exp.Query) -> DataFrame:
         """Return a query as a frame in the types that DuckDB gives it."""

@@ -22,7 +22,8 @@ from airflow_dataops.core.refine.publish import file_stem
 from airflow_dataops.core.refine.spec import RefineResult, RefineSpec, StagedFile, StageManifest
 from airflow_dataops.core.secrets import hide_in
 from airflow_dataops.core.tables import ColumnProfile, RowCounts, WindowSlice
-from airflow_dataops.engines.base import Engine, SourceInfo
+from airflow_dataops.engines.base import Along, Engine, SourceInfo
+from airflow_dataops.jobs import refine_along
 from airflow_dataops.jobs.engines import engine_for
 from airflow_dataops.jobs.process import Progress, main
 from airflow_dataops.jobs.records import layout_of, write_document
@@ -99,17 +100,12 @@ class _Refine:
         """Run all steps."""
         with self.timer("open", FaultPoint.REFINE_OPENED):
             info, before, plan = self._open()
-        with self.timer("count", FaultPoint.REFINE_COUNTED):
-            counts = self._count(info, plan)
-        self._refuse(counts, plan)
-        with self.timer("quarantine", FaultPoint.REFINE_ROWS_ASIDE):
-            self._put_aside(info, plan, counts)
-        with self.timer("dedup", FaultPoint.REFINE_DEDUPLICATED):
-            losers = self._deduplicate()
-        with self.timer("write", FaultPoint.REFINE_WRITTEN):
-            final = self._table(plan, before, losers)
-            files = self._write(final)
-            refuse_changed(self.spec, info)
+        done = (
+            self._in_steps(info, before, plan)
+            if self.engine.along is None
+            else self._in_one_pass(info, before, plan, self.engine.along)
+        )
+        final, files, counts, losers = done
         rows = self._row_counts(info, plan, counts, losers, sum(file.rows for file in files))
         with self.timer("profile", FaultPoint.REFINE_PROFILED):
             profile = self._profile(final, files)
@@ -133,6 +129,45 @@ class _Refine:
             versions=self.engine.versions(),
         )
 
+    def _in_steps(
+        self, info: SourceInfo, before: Published, plan: CleanPlan
+    ) -> tuple[TablePlan, list[StagedFile], dict[str, int], int]:
+        """Count, put aside, and find the duplicates, each by a query of its own; then write."""
+        with self.timer("count", FaultPoint.REFINE_COUNTED):
+            counts = self._count(info, plan)
+        self._refuse(counts, plan)
+        with self.timer("quarantine", FaultPoint.REFINE_ROWS_ASIDE):
+            self._put_aside(info, plan, counts)
+        with self.timer("dedup", FaultPoint.REFINE_DEDUPLICATED):
+            losers = self._deduplicate()
+        with self.timer("write", FaultPoint.REFINE_WRITTEN):
+            final = self._table(plan, before, losers)
+            files = self._write(final, final.query)
+            refuse_changed(self.spec, info)
+        return final, files, counts, losers
+
+    def _in_one_pass(
+        self, info: SourceInfo, before: Published, plan: CleanPlan, along: Along
+    ) -> tuple[TablePlan, list[StagedFile], dict[str, int], int]:
+        """Write first, counting along; what is wrong with the rows is said afterwards, and takes away what was written."""
+        with self.timer("write", FaultPoint.REFINE_WRITTEN):
+            final = self._table(plan, before, 0)
+            try:
+                files = self._write(
+                    final, refine_along.views(self.engine, along, self.spec, plan, final, self._cleaned())
+                )
+            except DataOpsError as error:
+                if not error.retryable:  # what is wrong with the rows says more than what the write stumbled over
+                    self._refuse(self._count(info, plan), plan)
+                raise
+            refuse_changed(self.spec, info)
+        with self.timer("count", FaultPoint.REFINE_COUNTED):
+            counts, losers = self._counted(info, plan, along, sum(file.rows for file in files))
+        self._refuse(counts, plan)
+        with self.timer("quarantine", FaultPoint.REFINE_ROWS_ASIDE):
+            self._put_aside(info, plan, counts)
+        return final, files, counts, losers
+
     def _open(self) -> tuple[SourceInfo, Published, CleanPlan]:
         self.tell(f"opening {self.spec.source.path}")
         info, self.excluded = open_source(self.engine, self.spec)
@@ -145,9 +180,19 @@ class _Refine:
         self._table(plan, before, 0)
         return info, before, plan
 
-    def _count(self, info: SourceInfo, plan: CleanPlan) -> dict[str, int]:
-        self.tell(f"counting the rows of {len(info.files)} files")
-        counts = self.engine.rows(plan.stats)[0]
+    def _counted(self, info: SourceInfo, plan: CleanPlan, along: Along, written: int) -> tuple[dict[str, int], int]:
+        """Return the counts by cause, and the rows that lost to others of their key."""
+        seen = refine_along.counted(along, self.spec)
+        if seen is not None:
+            return self._count(info, plan, seen[0]), seen[1]
+        counts = self._count(info, plan)
+        left = counts["rows"] - counts["quarantined"] - _dropped(plan, counts) - written
+        return counts, left if self.spec.clean.dedup is not None else 0
+
+    def _count(self, info: SourceInfo, plan: CleanPlan, seen: Mapping[str, int] | None = None) -> dict[str, int]:
+        if seen is None:
+            self.tell(f"counting the rows of {len(info.files)} files")
+        counts = dict(self.engine.rows(plan.tally.query(ROWS))[0] if seen is None else seen)
         counts["lost"] = self.engine.rows(plan.lost)[0]["rows"] if plan.lost is not None else 0
         counts["rejected"] = 0 if self.spec.exclude else info.rejected
         return counts
@@ -229,10 +274,10 @@ class _Refine:
     def _cleaned(self) -> dict[str, str]:
         return {name: kind for name, kind in self.engine.columns(GOOD).items() if name not in PLACE}
 
-    def _write(self, final: TablePlan) -> list[StagedFile]:
+    def _write(self, final: TablePlan, query: exp.Query) -> list[StagedFile]:
         self.tell("writing the cleaned rows")
         return self.engine.write_table(
-            final.query,
+            query,
             self.layout.staged_table,
             partition_by=self.spec.target.partition_by,
             stem=f"{file_stem(self.spec.run)}-{self.attempt}",
@@ -243,8 +288,8 @@ class _Refine:
         self, info: SourceInfo, plan: CleanPlan, counts: Mapping[str, int], losers: int, written: int
     ) -> RowCounts:
         dropped = {cause.label: counts[f"dropped_{place}"] for place, cause in enumerate(plan.causes)}
-        expected = counts["rows"] - counts["quarantined"] - sum(dropped.values()) - losers
-        if expected != written:
+        expected = counts["rows"] - counts["quarantined"] - _dropped(plan, counts) - losers
+        if expected != written or losers < 0:
             raise InputError(
                 f"{written} rows were written where {expected} were counted: {len(info.files)} files of {self.spec.source.path!r} "
                 "changed meanwhile",
@@ -278,6 +323,10 @@ class _Refine:
             seen = self.engine.rows(exp.select(*counted).from_(table(_STAGED)))[0]
             nulls |= {name: rows - seen[f"n{place}"] for place, name in enumerate(rest)}
         return [ColumnProfile(name=name, type=kind, rows=rows, nulls=nulls[name]) for name, kind in columns.items()]
+
+
+def _dropped(plan: CleanPlan, counts: Mapping[str, int]) -> int:
+    return sum(counts[f"dropped_{place}"] for place in range(len(plan.causes)))
 
 
 def _casts_to_null(plan: CleanPlan, counts: Mapping[str, int]) -> dict[str, int]:

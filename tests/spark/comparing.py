@@ -41,10 +41,12 @@ def both_gate(folder: Path, source: str, rules: list[Any], **more: Any) -> list[
     return found
 
 
-def both_refine(folder: Path, source: SourceSpec, **more: Any) -> list[tuple[Any, Any, list[str]]]:
+def both_refine(
+    folder: Path, source: SourceSpec, *, engines: tuple[EngineName, ...] = ENGINES, **more: Any
+) -> list[tuple[Any, Any, list[str]]]:
     """Refine on DuckDB and on Spark; returns of each its result, the staged rows with their types, and the bad rows."""
     found = []
-    for engine in ENGINES:
+    for engine in engines:
         lake = folder / engine
         given = {"slice": FullSlice(), "target": TargetSpec(path=str(folder / "silver")), **more}
         spec = RefineSpec(task="refine", lake=str(lake), run=RUN, source=source, engine=engine, **given)

@@ -10,11 +10,13 @@ from sqlglot import exp
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.refine.cells import Cell, check_known
-from airflow_dataops.core.refine.names import BAD, CAUSE, any_of, column, count_all, count_where, named, present
+from airflow_dataops.core.refine.names import BAD, CAUSE, MOVED, any_of, column, count_all, count_where, named, present
 from airflow_dataops.core.refine.spec import CleanSpec
 from airflow_dataops.core.sql.expressions import parse_condition
 
 _STOPS_THE_QUERY = "dataops_raise"
+# In place of a cause's number, of a row that goes on.
+_STAYS = -2
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,35 @@ def flag(index: int) -> str:
     return f"{BAD}{index}"
 
 
-def stats_query(rows: str, cells: Sequence[Cell], found: Sequence[Cause], moved: exp.Expression | None) -> exp.Select:
-    """Return one row of counts: ``rows``, ``quarantined``, ``bad_<cell>``, ``dropped_<cause>`` and ``moved``.
+@dataclass(frozen=True)
+class Tally:
+    """What is counted of the rows after casts, trim and fill.
+
+    Attributes:
+        columns: What the counts need beside the columns of the rows: the cause of each row, say.
+        flags: Columns of the rows that they read.
+        counts: Name -> aggregate: ``rows``, ``quarantined``, ``bad_<cell>``, ``dropped_<cause>`` and ``moved``.
+    """
+
+    columns: list[exp.Expression]
+    flags: list[exp.Expression]
+    counts: dict[str, exp.Expression]
+
+    def query(self, rows: str) -> exp.Select:
+        """Return one row of the counts of a relation."""
+        inner = exp.select(*self.flags, *self.columns).from_(exp.to_table(rows, quoted=True))
+        return exp.select(*(named(tree, name) for name, tree in self.counts.items())).from_(inner.subquery("counted"))
+
+    def beside(self, rows: str) -> exp.Select:
+        """Return the rows of a relation with what the counts need."""
+        return exp.select(exp.Star(), *self.columns).from_(exp.to_table(rows, quoted=True))
+
+
+def tally(cells: Sequence[Cell], found: Sequence[Cause], moved: exp.Expression | None) -> Tally:
+    """Return what is counted.
 
     Args:
-        rows: Relation of the rows after casts, trim and fill, with a flag for each cast that can fail.
-        cells: Its columns.
+        cells: Columns of the rows, each with a flag where its cast can fail.
         found: The causes.
         moved: Test that a row has left the run's slice by its cleaning; None where none can.
     """
@@ -96,19 +121,21 @@ def stats_query(rows: str, cells: Sequence[Cell], found: Sequence[Cause], moved:
     branches = [exp.If(this=test, true=exp.Literal.number(-1)) for test in _spoilt(cells)]
     branches += [exp.If(this=cause.drops, true=exp.Literal.number(place)) for place, cause in enumerate(found)]
     cause: exp.Expression = (
-        exp.Case(ifs=branches, default=exp.Literal.number(-2)) if branches else exp.Literal.number(-2)
+        exp.Case(ifs=branches, default=exp.Literal.number(_STAYS)) if branches else exp.Literal.number(_STAYS)
     )
-    inner = exp.select(*(column(flag(index)) for index in failing), named(cause, CAUSE)).from_(
-        exp.to_table(rows, quoted=True)
-    )
-    counts = [named(count_all(), "rows"), named(count_where(_is_cause(-1)), "quarantined")]
-    counts += [named(count_where(column(flag(index))), f"bad_{index}") for index in failing]
-    counts += [named(count_where(_is_cause(place)), f"dropped_{place}") for place in range(len(found))]
+    columns: list[exp.Expression] = [named(cause, CAUSE)]
+    counts = {"rows": count_all(), "quarantined": count_where(_is_cause(-1))}
+    counts |= {f"bad_{index}": count_where(column(flag(index))) for index in failing}
+    counts |= {f"dropped_{place}": count_where(_is_cause(place)) for place in range(len(found))}
     if moved is not None:
-        inner = inner.select(named(moved, "moved"))
-        stayed = exp.And(this=_is_cause(-2), expression=column("moved"))
-        counts.append(named(count_where(stayed), "moved"))
-    return exp.select(*counts).from_(inner.subquery("counted"))
+        columns.append(named(moved, MOVED))
+        counts["moved"] = count_where(exp.And(this=still_there(), expression=column(MOVED)))
+    return Tally(columns, [column(flag(index)) for index in failing], counts)
+
+
+def still_there() -> exp.Expression:
+    """Return the test, beside the columns of a :class:`Tally`, that a row goes on."""
+    return _is_cause(_STAYS)
 
 
 def _is_cause(number: int) -> exp.Expression:

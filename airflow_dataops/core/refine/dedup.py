@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One row a key: which rows lose, as two queries.
+"""One row a key: which rows lose, as two queries, or as a rank beside each row.
 
 The first finds the keys that occur more than once, the second ranks only their rows. A table with few duplicates is so never sorted
 as a whole, and the rows that are written stream past a short list of places.
@@ -8,19 +8,19 @@ as a whole, and the rows that are written stream past a short list of places.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.refine.cells import check_known
-from airflow_dataops.core.refine.names import GOOD, PLACE, REPEATED, column, count_all, equal, named, table
+from airflow_dataops.core.refine.names import GOOD, PLACE, RANK, REPEATED, column, count_all, equal, named, table
 from airflow_dataops.core.refine.spec import DedupSpec
 from airflow_dataops.core.sql import types
 from airflow_dataops.core.sql.casts import is_null
 from airflow_dataops.core.sql.dialects import plain_cast
 
-_RANK, _GROUP, _STARTS = "_dataops_rank", "_dataops_group", "_dataops_starts"
+_GROUP, _STARTS = "_dataops_group", "_dataops_starts"
 _WITHIN = re.compile(r"\s*(\d{1,9})\s*([a-z]+)\s*")
 _SECONDS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
@@ -94,6 +94,28 @@ def losers_query(dedup: DedupSpec, columns: Mapping[str, str]) -> exp.Select:
     seen = exp.select(exp.Literal.number(1)).from_(table(REPEATED)).where(same)
     wanted = [column(name, "g") for name in (*columns, *PLACE)]
     rows = exp.select(*wanted).from_(table(GOOD).as_("g")).where(exp.Exists(this=seen))
+    ranked = _ranked(dedup, columns, rows, PLACE)
+    return exp.select(*(column(name) for name in PLACE)).from_(ranked.subquery("ranked")).where(loses())
+
+
+def ranked_query(dedup: DedupSpec, columns: Mapping[str, str]) -> exp.Select:
+    """Return all rows with their rank among those of the same key: for an engine that sorts on many machines, and reads its source once.
+
+    Args:
+        dedup: The step.
+        columns: Column -> canonical type of the rows, in order; they break ties.
+    """
+    rows = exp.select(*(column(name, "g") for name in columns)).from_(table(GOOD).as_("g"))
+    return _ranked(dedup, columns, rows, columns)
+
+
+def loses() -> exp.Expression:
+    """Return the test that a ranked row goes."""
+    return exp.GT(this=column(RANK), expression=exp.Literal.number(1))
+
+
+def _ranked(dedup: DedupSpec, columns: Mapping[str, str], rows: exp.Select, kept: Iterable[str]) -> exp.Select:
+    keys = list(dict.fromkeys(dedup.keys))
     if dedup.within is not None and dedup.event_time is not None:
         rows = _grouped(rows, keys, dedup.event_time, within_seconds(dedup.within))
         keys = [*keys, _GROUP]
@@ -102,9 +124,7 @@ def losers_query(dedup: DedupSpec, columns: Mapping[str, str]) -> exp.Select:
         partition_by=[column(name) for name in keys],
         order=exp.Order(expressions=_order(dedup, columns)),
     )
-    ranked = exp.select(*(column(name) for name in PLACE), named(rank, _RANK)).from_(rows.subquery("same_key"))
-    behind = exp.GT(this=column(_RANK), expression=exp.Literal.number(1))
-    return exp.select(*(column(name) for name in PLACE)).from_(ranked.subquery("ranked")).where(behind)
+    return exp.select(*(column(name) for name in kept), named(rank, RANK)).from_(rows.subquery("same_key"))
 
 
 def _order(dedup: DedupSpec, columns: Mapping[str, str]) -> list[exp.Expression]:

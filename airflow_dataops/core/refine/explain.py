@@ -39,7 +39,7 @@ def refine_sql(
     steps: list[tuple[str, exp.Query]] = [(ROWS, plan.rows), (GOOD, plan.good)]
     if plan.lost is not None:
         steps.append(("rows that belong to no run", plan.lost))
-    steps.append(("rows by cause", plan.stats))
+    steps.append(("rows by cause", plan.tally.query(ROWS)))
     if spec.clean.dedup is not None:
         steps.append((REPEATED, dedup.repeated_query(spec.clean.dedup)))
         steps.append((LOSERS, dedup.losers_query(spec.clean.dedup, plan.columns)))

@@ -13,12 +13,16 @@ from airflow_dataops.core.tables import SOURCE_FILE, SOURCE_ROW
 SOURCE = "dataops_source"
 EXCLUDED = "dataops_excluded"
 ROWS = "dataops_rows"
+COUNTED = "dataops_counted"
 GOOD = "dataops_good"
 REPEATED = "dataops_repeated"
 LOSERS = "dataops_losers"
+RANKED = "dataops_ranked"
 
 BAD = "_dataops_bad_"
 CAUSE = "_dataops_cause"
+MOVED = "_dataops_moved"
+RANK = "_dataops_rank"
 PLACE = (SOURCE_FILE, SOURCE_ROW)
 
 

@@ -9,7 +9,10 @@
                                                                v
     dataops_losers <── dedup ─────────────────────────── dataops_good ── masks ──> files
 
-The relations are views, except for ``dataops_repeated`` and ``dataops_losers``, which hold the keys and places of duplicates only.
+The relations are views, except for ``dataops_repeated`` and ``dataops_losers``, which hold the keys and places of duplicates only. An
+engine that counts rows along a write reads them once instead::
+
+    dataops_rows ── cause ──> dataops_counted ── derive ──> dataops_good ── rank ──> dataops_ranked ── masks ──> files
 """
 
 from __future__ import annotations
@@ -20,16 +23,18 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from airflow_dataops.core.errors import SpecError, unknown_name
-from airflow_dataops.core.refine.causes import Cause, causes, flag, stats_query, stays
+from airflow_dataops.core.refine.causes import Cause, Tally, causes, flag, stays, still_there, tally
 from airflow_dataops.core.refine.cells import Cell, check_distinct, compile_cells
-from airflow_dataops.core.refine.dedup import check_dedup
+from airflow_dataops.core.refine.dedup import check_dedup, loses
 from airflow_dataops.core.refine.drift import Shape, absent_columns, table_shape
 from airflow_dataops.core.refine.mask import check_masks, mask_expression, mask_type
 from airflow_dataops.core.refine.names import (
+    COUNTED,
     EXCLUDED,
     GOOD,
     LOSERS,
     PLACE,
+    RANKED,
     ROWS,
     SOURCE,
     absent_from,
@@ -55,7 +60,8 @@ class CleanPlan:
         wanted: Test that a row of the source is the run's and was not put aside before; None where all are.
         rows: Query of ``dataops_rows``.
         good: Query of ``dataops_good``.
-        stats: One row of counts; None where nothing but the number of rows is to be counted.
+        good_counted: The same, reading ``dataops_counted``.
+        tally: What is counted of ``dataops_rows``.
         lost: Number of rows that belong to no run; None where the slice is no window.
         columns: Column -> type of the cleaned rows, as far as it is known without an engine.
         window: Name of the slice's window column in the cleaned rows; None without one.
@@ -67,7 +73,8 @@ class CleanPlan:
     wanted: exp.Expression | None
     rows: exp.Select
     good: exp.Select
-    stats: exp.Select
+    good_counted: exp.Select
+    tally: Tally
     lost: exp.Select | None
     columns: dict[str, str]
     window: str | None
@@ -87,6 +94,11 @@ class TablePlan:
     shape: Shape
     query: exp.Select
     window: str | None
+
+    @property
+    def of_ranked(self) -> exp.Select:
+        """The rows, reading ``dataops_ranked``."""
+        return self.query.from_(table(RANKED)).where(exp.Not(this=loses()))
 
 
 def clean_plan(
@@ -110,7 +122,8 @@ def clean_plan(
     known = {cell.name: cell.type for cell in cells}
     found = causes(clean, known)
     wanted = _wanted(spec, columns, excluded=excluded)
-    good, made = _good(spec, cells, stays(found, cells))
+    good, made = _good(spec, cells, ROWS, stays(found, cells))
+    good_counted, _ = _good(spec, cells, COUNTED, still_there())
     if clean.dedup is not None:
         check_dedup(clean.dedup, made)
     window = _window(spec, cells)
@@ -121,7 +134,8 @@ def clean_plan(
         wanted=wanted,
         rows=_rows(cells, wanted),
         good=good,
-        stats=stats_query(ROWS, cells, found, _moved(spec, cells, columns)),
+        good_counted=good_counted,
+        tally=tally(cells, found, _moved(spec, cells, columns)),
         lost=None if lost is None else exp.select(named(count_all(), "rows")).from_(table(SOURCE)).where(lost),
         columns=made,
         window=window,
@@ -191,11 +205,13 @@ def _rows(cells: list[Cell], wanted: exp.Expression | None) -> exp.Select:
     return query if wanted is None else query.where(wanted.copy())
 
 
-def _good(spec: RefineSpec, cells: list[Cell], stay: exp.Expression | None) -> tuple[exp.Select, dict[str, str]]:
+def _good(
+    spec: RefineSpec, cells: list[Cell], rows: str, stay: exp.Expression | None
+) -> tuple[exp.Select, dict[str, str]]:
     """Derived columns see those before them; each that needs an earlier one takes a select around the others."""
     made = {cell.name: cell.type for cell in cells}
     names = [column(cell.name) for cell in cells]
-    query = exp.select(*names, *(column(name) for name in PLACE)).from_(table(ROWS))
+    query = exp.select(*names, *(column(name) for name in PLACE)).from_(table(rows))
     query = query if stay is None else query.where(stay)
     level: set[str] = set()
     check_distinct([*made, *spec.clean.derive])

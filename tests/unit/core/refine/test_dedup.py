@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from airflow_dataops.core.errors import SpecError
-from airflow_dataops.core.refine.dedup import check_dedup, losers_query, repeated_query, within_seconds
+from airflow_dataops.core.refine.dedup import check_dedup, losers_query, ranked_query, repeated_query, within_seconds
 from airflow_dataops.core.refine.spec import DedupSpec
 from airflow_dataops.core.sql.dialects import render
 
@@ -17,6 +17,7 @@ COLUMNS = {"k": "bigint", "v": "bigint", "t": "timestamp", "m": "map<string, int
 
 
 def losers(rows: list[tuple[Any, Any, Any]], dedup: DedupSpec) -> list[int]:
+    """Return the places of the rows that go, after a look that the ranks of all rows say the same."""
     with duckdb.connect() as connection:
         connection.execute(
             "create table dataops_good (k bigint, v bigint, t timestamp, m map(varchar, integer), "
@@ -27,6 +28,13 @@ def losers(rows: list[tuple[Any, Any, Any]], dedup: DedupSpec) -> list[int]:
             connection.execute("insert into dataops_good values (?, ?, ?, map {'a': 1}, 'f', ?)", [k, v, moment, place])
         connection.execute(f"create table dataops_repeated as {render(repeated_query(dedup), 'duckdb')}")
         found = connection.execute(render(losers_query(dedup, COLUMNS), "duckdb")).fetchall()
+        ranked = render(ranked_query(dedup, COLUMNS), "duckdb")
+        behind = connection.execute(f"select k, v, t from ({ranked}) where _dataops_rank > 1").fetchall()
+        gone = connection.execute(
+            "select k, v, t from dataops_good where list_contains(?::bigint[], _dataops_source_row)",
+            [[row[1] for row in found]],
+        ).fetchall()
+    assert sorted(behind, key=repr) == sorted(gone, key=repr)
     return sorted(row[1] for row in found)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pytest
 import sqlglot
 
@@ -13,6 +14,7 @@ from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.refine.causes import causes
 from airflow_dataops.core.refine.cells import compile_cells
 from airflow_dataops.core.refine.explain import refine_sql
+from airflow_dataops.core.refine.names import ROWS
 from airflow_dataops.core.refine.plan import clean_plan
 from airflow_dataops.core.refine.spec import CastSpec, CleanSpec, DedupSpec, RefineSpec
 from airflow_dataops.core.run import RunContext
@@ -77,6 +79,30 @@ def test_a_plain_copy_has_no_filter() -> None:
     plan = clean_plan(spec(CleanSpec(), slice=FullSlice()), COLUMNS, None)
     assert "WHERE" not in render(plan.rows, "duckdb") + render(plan.good, "duckdb")
     assert plan.lost is None
+
+
+def test_a_row_that_goes_on_is_the_same_by_its_cause_as_by_its_tests() -> None:
+    clean = CleanSpec(
+        cast={"id": CastSpec(type="integer", on_error="quarantine")},
+        drop_nulls=["id"],
+        keep_if=["id > 0"],
+        derive={"more": "id + 1"},
+    )
+    plan = clean_plan(spec(clean, slice=FullSlice()), {"id": "string"}, None)
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table dataops_source as select v as id, 'f' as _dataops_source_file, i as _dataops_source_row "
+            "from (select unnest(['x', '1', '-1', null, '2', '2.5']) as v, generate_subscripts([1, 2, 3, 4, 5, 6], 1) as i)"
+        )
+        for name, query in (("dataops_rows", plan.rows), ("dataops_counted", plan.tally.beside(ROWS))):
+            connection.execute(f"create view {name} as {render(query, 'duckdb')}")
+        one, other = (
+            connection.execute(render(query, "duckdb")).fetchall() for query in (plan.good, plan.good_counted)
+        )
+        counts = connection.execute(render(plan.tally.query(ROWS), "duckdb")).fetchall()[0]
+    counted = dict(zip(plan.tally.counts, counts, strict=True))
+    assert one == other
+    assert sum(counted[name] for name in ("quarantined", "dropped_0", "dropped_1")) + len(one) == counted["rows"] == 6
 
 
 def test_the_same_spec_gives_the_same_text() -> None:
