@@ -16,7 +16,7 @@ from tests.integration.dataproc_dask.lent import LOSSES, lend_functions
 from tests.services.dataproc_fake.running import Project
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'airflow-dataops[dask]'")
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration]
 
 
 def run_of(project: Project, function: str, **args: object) -> Driven:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.drawing import drawing
 from tests.integration import forking
-from tests.integration.dataproc_dask.driving import SPEED, Driven, driven, settings
+from tests.integration.dataproc_dask.driving import HELD, SPEED, Driven, driven, let_end, settings
 from tests.integration.forking import Walker
 from tests.services.dataproc_fake.running import ROOTS, FakeDataproc
 
@@ -69,12 +69,12 @@ class Lived:
         self.project = fake.project(dask_workers=0, speed=SPEED, create=20, delete=10)
         if fault:
             self.project.arm(fault)
-        self.folder, self._walker, self.tries = folder, walker, 0
+        self.folder, self._walker, self.tries, self._may_end = folder, walker, 0, False
         self.prepare()
 
     def prepare(self) -> None:
         """Write down what is to be run."""
-        self.driven: Driven = driven(self.project, {"args": {"seconds": 0.5}}, poll=POLL)
+        self.driven: Driven = driven(self.project, HELD, poll=POLL)
         self.idle = self.driven.run.cluster.idle_delete_ttl
 
     def ready(self, kind: str) -> None:
@@ -112,6 +112,17 @@ class Lived:
         """Tell whether a process has ended."""
         return self._walker.ask({"look": pid})["code"] is not None
 
+    def let_end(self) -> None:
+        """Let the job end."""
+        if not self._may_end:
+            self._may_end = True
+            let_end(self.project)
+
+    def _looked_twice(self) -> None:
+        """Let the job end once somebody has looked at it for the second time."""
+        if not self._may_end and len(self.project.calls("GetJob")) > 1:
+            self.let_end()
+
     def kill_at(self, case: Case) -> bool:
         """Start a process and kill it at its n-th call, of one method or of all; return whether it came so far."""
         self.ready(case.kind)
@@ -120,19 +131,27 @@ class Lived:
         over: list[bool] = []
 
         def held() -> bool:
+            self._looked_twice()
             over.append(self.ended(pid))
             return over[-1] or any("reply_held" in call["faults"] for call in self.project.calls())
 
-        self.project.wait(held, 120)
+        self.project.wait(held, 300)
         if not over[-1]:
             os.kill(pid, signal.SIGKILL)
             self.project.wait(lambda: self.ended(pid))
+        if case.kind == "nobody":
+            self.let_end()
         return not over[-1]
 
     def finish(self, kind: str) -> Any:
         """Let a successor go on to the end; return the failure, None for a success."""
         pid = self.start(kind)
-        self.project.wait(lambda: self.ended(pid), 180)
+
+        def over() -> bool:
+            self._looked_twice()
+            return self.ended(pid)
+
+        self.project.wait(over, 300)
         outcome = self.folder / "outcome"
         assert outcome.exists(), (self.folder / "log").read_text()[-3000:]
         return self.judge(kind, json.loads(outcome.read_text()))
@@ -169,11 +188,11 @@ def check(lived: Lived, case: Case) -> float | None:
 def _left_alone(lived: Lived, case: Case, before: int) -> float:
     """Let the cluster's idle time to live pass with nobody there; return how long it was billed after its last work."""
     project, fake = lived.project, lived.project.fake
-    project.wait(lambda: all(job["ended"] for job in fake.ask("jobs", project=project.id)), 60)
-    project.wait(lambda: not [one for one in project.billing() if one["state"] == "CREATING"], 60)
+    project.wait(lambda: all(job["ended"] for job in fake.ask("jobs", project=project.id)))
+    project.wait(lambda: not [one for one in project.billing() if one["state"] == "CREATING"])
     busy = [job["ended"] for job in fake.ask("jobs", project=project.id)] or [project.refresh().timestamp()]
     project.pass_time(lived.idle)
-    project.wait(lambda: not project.billing(), 60)
+    project.wait(lambda: not project.billing())
     assert len(project.calls()) == before, f"{case}: somebody called"
     made = project.bill()["clusters"]
     assert len(made) <= case.clusters, f"{case}: {made}"

@@ -26,7 +26,7 @@ from tests.integration.spark_k8s.scanning import Scan
 from tests.services.fixtures import seaweedfs
 
 __all__ = ["images", "place", "seaweedfs", "spark_operators"]
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300), pytest.mark.usefixtures("spark_operators")]
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("spark_operators")]
 
 STEPS = {"refine", "publish", "report"}
 
