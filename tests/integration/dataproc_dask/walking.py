@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tests.services.dataproc_fake.running import ROOTS, FakeDataproc
 KINDS = ("try", "resume", "nobody")
 BY = ("client", "operator")
 POLL = 5.0
+CREATE = 600.0
 # Each kind of call that a clean run makes, and those that it makes again.
 POINTS = [
     ("ListClusters", 1), ("ListJobs", 1), ("CreateCluster", 1), ("GetOperation", 1), ("GetOperation", 2), ("GetCluster", 1),
@@ -66,10 +68,12 @@ class Lived:
     """One run and the processes that drive it, one after another: the client's performer here, see ``walker.py``."""
 
     def __init__(self, walker: Walker, fake: FakeDataproc, folder: Path, fault: str = "") -> None:
-        self.project = fake.project(dask_workers=0, speed=SPEED, create=20, delete=10)
+        self.project = fake.project(dask_workers=0, speed=SPEED, create=CREATE, delete=10)
         if fault:
             self.project.arm(fault)
-        self.folder, self._walker, self.tries, self._may_end = folder, walker, 0, False
+        self.folder, self._walker, self.tries = folder, walker, 0
+        self._may_come = self._may_end = False
+        self._since = 0
         self.prepare()
 
     def prepare(self) -> None:
@@ -102,6 +106,7 @@ class Lived:
     def start(self, kind: str) -> int:
         """Start a process; return its id."""
         self.tries += 1
+        self._since = len(self.project.calls())
         clock = self.project.clock
         (self.folder / "outcome").unlink(missing_ok=True)
         told = self.told(kind) | {"clock": [clock.real, clock.virtual, clock.speed]}
@@ -118,9 +123,18 @@ class Lived:
             self._may_end = True
             let_end(self.project)
 
+    def let_come(self) -> None:
+        """Let the cluster come up."""
+        if not self._may_come:
+            self._may_come = True
+            self.project.configure(advance=CREATE)
+
     def _looked_twice(self) -> None:
-        """Let the job end once somebody has looked at it for the second time."""
-        if not self._may_end and len(self.project.calls("GetJob")) > 1:
+        """Let the cluster come up, and the job end, once the present process has looked at it for the second time."""
+        looks = Counter(call["method"] for call in self.project.calls()[self._since :])
+        if max(looks["GetOperation"], looks["GetCluster"]) > 1:
+            self.let_come()
+        if looks["GetJob"] > 1:
             self.let_end()
 
     def kill_at(self, case: Case) -> bool:
@@ -140,6 +154,7 @@ class Lived:
             os.kill(pid, signal.SIGKILL)
             self.project.wait(lambda: self.ended(pid))
         if case.kind == "nobody":
+            self.let_come()
             self.let_end()
         return not over[-1]
 
