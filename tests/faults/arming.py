@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 from airflow_dataops.core import faults
@@ -17,6 +18,7 @@ from airflow_dataops.core.faults import FaultPoint
 
 # Each is raised by Python before it changes something; a write is seen by the flags with which a file is opened.
 CHANGES = {"os.rename", "os.remove", "os.link", "os.rmdir", "os.mkdir", "os.symlink", "os.truncate", "shutil.copyfile"}
+LEASE_WAITS = "lease.waits"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -45,12 +47,16 @@ class Plan:
 
 @contextmanager
 def in_force(plan: Plan, trace: str) -> Iterator[None]:
-    """Carry a plan out in this process, and write each place that it comes to into ``trace``: ``<name> <monotonic ns>``."""
+    """Carry a plan out in this process, and write each place that it comes to into ``trace``: ``<name> <monotonic ns>``.
+
+    So is each look at a lease that another one holds, as ``lease.waits``.
+    """
     log = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def note(what: str) -> None:
         os.write(log, f"{what} {time.monotonic_ns()}\n".encode())
 
+    _tell_of_waits(note)
     if plan.change or plan.point is None:
         _count_changes(plan.change, note)
     with faults.armed(_at_points(plan, note)):
@@ -84,6 +90,20 @@ def _strike(plan: Plan, note: Callable[[str], None]) -> None:
     # The kernel kills us with our parent. Whoever gets past this has outlived it.
     time.sleep(10)
     note("survived")
+
+
+def _tell_of_waits(note: Callable[[str], None]) -> None:
+    """Note each look at a lease that another one holds, until the end of this process."""
+    lease: Any = import_module("airflow_dataops.clients.lease").Lease
+    tried = lease._try
+
+    def tries(held: Any) -> str | None:
+        reason: str | None = tried(held)
+        if reason is None:
+            note(LEASE_WAITS)
+        return reason
+
+    lease._try = tries
 
 
 def _count_changes(at: int, note: Callable[[str], None]) -> None:

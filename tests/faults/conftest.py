@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import multiprocessing
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.faults.disk import can_mount
 
 _INSIDE = "DATAOPS_TEST_OWN_MOUNTS"
 _MARK = "own_mounts: runs in a process with mounts of its own (needs root or CAP_SYS_ADMIN; skipped elsewhere)"
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,26 +32,32 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         pytest.skip(
             "needs a file system of its own: run as root (`unshare -m` and `mount -t tmpfs` are not allowed here)"
         )
-    root = pyfuncitem.config.rootpath
-    command = [
-        "unshare",
-        "-m",
-        "--propagation",
-        "private",
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
-    command += ["-p", "no:xdist", "--timeout=230", str(Path(pyfuncitem.nodeid))]
-    done = subprocess.run(
-        command, cwd=root, env={**os.environ, _INSIDE: "1"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.fail(f"in a process with its own mounts:\n{done.stdout}\n{done.stderr}", pytrace=False)
+    # Forked from a process that has imported what a run needs, which takes longer than most of these tests.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults.warm"])
+    said = pyfuncitem.funcargs["tmp_path"].with_name(f"{pyfuncitem.funcargs['tmp_path'].name}.said")
+    child = context.Process(target=_inside, args=(str(pyfuncitem.config.rootpath), pyfuncitem.nodeid, str(said)))
+    child.start()
+    child.join()
+    if child.exitcode:
+        told = said.read_text(errors="replace") if said.exists() else ""
+        pytest.fail(f"in a process with its own mounts, which ended with {child.exitcode}:\n{told}", pytrace=False)
     return True
+
+
+def _inside(root: str, test: str, said: str) -> None:
+    """Run one test, with mounts of this process's own; its exit code is that of pytest."""
+    os.chdir(root)
+    os.environ[_INSIDE] = "1"
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS) or libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "no mounts of one's own")
+    raise SystemExit(
+        int(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=580", str(Path(test))]))
+    )
 
 
 @functools.cache

@@ -152,6 +152,6 @@ def forks(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Fo
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(30)
+        process.wait(120)
         assert process.stdout is not None
         process.stdout.close()

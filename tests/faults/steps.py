@@ -24,7 +24,7 @@ _JOBS: dict[str, Any] = {
 }  # fmt: skip
 # Whoever waits while it holds the lease of a table makes all others wait for it.
 _WITHOUT_LEASE = {"job", "gate", "refine", "report"}
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Running:
 
     def ended(self) -> Ended:
         """Wait for its end."""
-        self.child.join(120)
+        self.child.join(400)
         assert self.child.exitcode is not None, f"still at {_lines(self.folder / 'trace')[-1:]}"
         found = _lines(self.folder / "results")
         killed = self.child.exitcode == -signal.SIGKILL

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that is really full, read-only or out of files: the run says so, readers see the old table or the new one, a rerun makes it good."""
+"""A disk that is really full, read-only or out of files: the run says so, readers see the old table or the new one, a rerun makes it good.
+
+CI fills the disk at some of the places that a run comes to, drawn from the commit's hash; ``make soak AREA=disk`` at all of them.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ from airflow_dataops.core.errors import DataOpsError
 from airflow_dataops.core.faults import FaultPoint, armed
 from airflow_dataops.core.refine.spec import PublishSpec
 from airflow_dataops.jobs import publish
+from tests.drawing import drawing
 from tests.faults.bad_day import BAD_DAY, CSV, DAY_BEFORE, PARQUET, SALT, SALT_NAME, Lab, orders, run_printed
 from tests.faults.disk import Disk
 
 pytestmark = [pytest.mark.own_mounts, pytest.mark.integration]
 ROOT = Path(__file__).resolve().parents[2]
+DRAWN = 3
 AFTER_COMMIT = ("publish.committed", "publish.indexed", "publish.unmarked", "publish.step_done", "publish.cleaned")
 
 
@@ -92,6 +97,7 @@ def full_at(scene: Scene, point: FaultPoint, leave: int = 0) -> Iterator[None]:
     assert done, f"the run never came to {point}"
 
 
+@pytest.mark.parametrize("drawn", [DRAWN, pytest.param(None, marks=pytest.mark.soak)], ids=["drawn", "all"])
 @pytest.mark.parametrize(
     ("table_format", "part"),
     [("parquet", ("job.", "gate.")), ("parquet", ("refine.",)), ("delta", ("refine.w", "refine.st"))]
@@ -99,10 +105,13 @@ def full_at(scene: Scene, point: FaultPoint, leave: int = 0) -> Iterator[None]:
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_wherever_the_disk_gets_full_the_table_is_whole_and_a_rerun_mends_it(
-    tmp_path: Path, table_format: str, part: tuple[str, ...]
+    tmp_path: Path, table_format: str, part: tuple[str, ...], drawn: int | None
 ) -> None:
     scene = Scene(tmp_path, table_format)
-    for number, point in enumerate(p for p in dict.fromkeys(scene.points) if p.value.startswith(part)):
+    places = list(enumerate(point for point in dict.fromkeys(scene.points) if point.value.startswith(part)))
+    if drawn is not None:
+        places = drawing()[1].sample(places, min(drawn, len(places)))
+    for number, point in places:
         scene.set_back()
         with full_at(scene, point, leave=(0, 12288)[number % 2]):
             status, printed = run_printed(scene.lab)

@@ -297,20 +297,13 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken_half(text_lab: Callable
     lab = text_lab(data=TEXT)
     table = lab.files()
     path = lab.put("a.csv", TEXT + b"7,7.5,x@y\n" * 100_000)
-    stop = threading.Event()
 
-    def write_on() -> None:
+    def write_on(_point: FaultPoint) -> None:
         with path.open("ab", buffering=0) as out:
-            while not stop.wait(0.002):
-                out.write(b"8,8.5,z@z\n")
+            out.write(b"8,8.5,z@z\n")
 
-    writer = threading.Thread(target=write_on)
-    writer.start()
-    try:
+    with armed(write_on):
         day = lab.run()
-    finally:
-        stop.set()
-        writer.join()
     expect_failure(lab, day, table, "SOURCE_CHANGED", "bronze/orders")
     assert lab.run().status == 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dataops.core.tables import EngineName
-from tests.faults.arming import Plan
+from tests.faults.arming import LEASE_WAITS, Plan
 from tests.faults.forks import NO_PLAN, Ended, Forks, in_session, read_trace
 from tests.faults.pipeline import DAY, SALT, STEPS, Pipeline, Variant
 from tests.faults.place import FolderPlace, Place
@@ -212,7 +212,7 @@ class Walk:
         finally:
             self.pipeline.engine = self._engine
 
-    def all_gone(self, seconds: float = 60) -> None:
+    def all_gone(self, seconds: float = 300) -> None:
         """See that nothing is left that a killed job had started, such as a Java process; it may take a moment.
 
         Raises:
@@ -327,9 +327,9 @@ def _code(ended: Ended) -> str:
 
 
 def _waits(folder: Path) -> bool:
-    """Whether a publish has been on its way for so long that only a lease can hold it up."""
+    """Whether a job waits for a lease."""
     trace = read_trace(folder / "trace")
-    return bool(trace) and trace[-1][0] == "job.started" and time.monotonic_ns() - trace[-1][1] > 2e9
+    return bool(trace) and trace[-1][0] == LEASE_WAITS
 
 
 def _points(ended: Ended) -> set[str]:

@@ -26,7 +26,6 @@ pytest.importorskip("bokeh", reason="needs bokeh: pip install bokeh")
 pytest.importorskip("distributed", reason="needs distributed: pip install 'airflow-dataops[dask]'")
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(knox_server.missing() is not None, reason=str(knox_server.missing())),
 ]
 BASE = "/gateway/default/dask"

@@ -26,7 +26,7 @@ from tests.unit.jobs.dask_samples import FUNCTIONS
 
 __all__ = ["gcs"]
 pytest.importorskip("google.cloud.storage", reason="needs google-cloud-storage: pip install 'airflow-dataops[gcp]'")
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration]
 
 
 class Dask:

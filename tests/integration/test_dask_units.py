@@ -14,7 +14,7 @@ import pytest
 from tests.services.ports import free_port
 from tests.unit.resources.dataproc.machine import Machine
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration]
 pytest.importorskip("distributed", reason="needs distributed: pip install 'airflow-dataops[dask]'")
 
 

@@ -36,7 +36,6 @@ def results(project: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.airflow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TABLES)
 def test_an_example_runs_as_a_dag(name: str, project: Path, run_dag: Callable[..., Any]) -> None:
     bag = dag_bag(project / f"{name}.py")
@@ -50,7 +49,6 @@ def test_an_example_runs_as_a_dag(name: str, project: Path, run_dag: Callable[..
     assert Path(result["page"]).exists()
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TABLES)
 def test_an_example_runs_without_airflow_and_gives_the_same_twice(name: str, project: Path) -> None:
     command = [sys.executable, "-m", "dag_factories", "run", f"{name}.yaml", "--json"]
@@ -65,7 +63,6 @@ def test_an_example_runs_without_airflow_and_gives_the_same_twice(name: str, pro
 
 
 @pytest.mark.airflow
-@pytest.mark.timeout(600)
 def test_the_operators_without_yaml_publish_a_month(project: Path, run_dag: Callable[..., Any]) -> None:
     from deltalake import DeltaTable
 

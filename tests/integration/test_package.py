@@ -19,7 +19,7 @@ from tests.services.fixtures import gcs
 from tests.services.gcs_server import GcsServer
 
 __all__ = ["gcs"]
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration]
 pytest.importorskip("google.cloud.storage", reason="needs google-cloud-storage: pip install 'airflow-dataops[gcp]'")
 
 

@@ -113,11 +113,11 @@ def _signal_self(number: int) -> Callable[[SampleSpec, Mapping[str, str]], None]
 
 
 def _sleep(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
-    child = subprocess.Popen(["sleep", "60"])
+    child = subprocess.Popen(["sleep", "600"])
     with open(spec.marker, "w") as file:
         file.write(f"{os.getpid()} {child.pid}")
     try:
-        time.sleep(60)
+        time.sleep(600)
     finally:
         with open(spec.marker + ".ended", "w") as file:
             file.write("ended")
@@ -131,7 +131,8 @@ def _stubborn(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
 def _slow_log(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
     for number in range(3):
         logging.getLogger("sample").info("line %d", number)
-        time.sleep(0.4)
+        while not os.path.exists(f"{spec.marker}/line {number}"):
+            time.sleep(0.01)
 
 
 def _flood(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
@@ -140,7 +141,7 @@ def _flood(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
 
 
 def _orphan(spec: SampleSpec, secrets: Mapping[str, str]) -> None:
-    subprocess.Popen(["sleep", "60"])  # keeps our streams open after our end
+    subprocess.Popen(["sleep", "300"])  # keeps our streams open after our end
 
 
 def _crash(spec: SampleSpec, secrets: Mapping[str, str]) -> None:

@@ -52,7 +52,7 @@ class GcsServer:
         body = json.dumps({"name": name}).encode()
         request = urllib.request.Request(f"{self.url}/storage/v1/b?project=test", body, method="POST")
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             answer.read()
         return name
 
@@ -83,7 +83,7 @@ def gcs_server(folder: Path | None = None) -> Iterator[GcsServer]:
         keeper.close()
 
 
-def _wait(server: GcsServer, seconds: float = 20) -> None:
+def _wait(server: GcsServer, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

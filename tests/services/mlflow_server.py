@@ -57,11 +57,11 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         keeper.close()
 
 
-def _wait(address: str, log: Path, seconds: float = 90) -> None:
+def _wait(address: str, log: Path, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(address, timeout=2) as answer:
+            with urllib.request.urlopen(address, timeout=10) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):

@@ -80,7 +80,7 @@ class Keeper:
         whole = dict(os.environ) if env is None else dict(env)
         place = str(cwd or Path.cwd())
         self.say({"spawn": name, "args": list(args), "env": whole, "cwd": place, "output": str(output)})
-        if not process._started.wait(30):
+        if not process._started.wait(120):
             raise RuntimeError(f"{args[0]} was not started; the keeper's exit code is {self._keeper.poll()}")
         return process
 
@@ -96,7 +96,7 @@ class Keeper:
         assert self._keeper.stdin is not None
         assert self._keeper.stdout is not None
         self._keeper.stdin.close()
-        self._keeper.wait(20)
+        self._keeper.wait(60)
         self._reader.join(5)
         self._keeper.stdout.close()
 

@@ -259,7 +259,7 @@ def _with_grpc() -> int:
             return port
 
 
-def _wait(server: S3Server, seconds: float = 60) -> None:
+def _wait(server: S3Server, seconds: float = 300) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     end = time.monotonic() + seconds

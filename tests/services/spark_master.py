@@ -58,7 +58,7 @@ def spark_master(home: Path, folder: Path, *, cores: int = 1, memory: str = "1g"
         keeper.close()
 
 
-def _wait(page: str, folder: Path, seconds: float = 90) -> None:
+def _wait(page: str, folder: Path, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

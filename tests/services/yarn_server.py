@@ -59,7 +59,7 @@ def loopback_only() -> Iterator[None]:
             yield
             return
         try:
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=10)
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=60)
             yield
         finally:
             libc.setns(before.fileno(), NETWORK_NAMESPACE)
@@ -149,7 +149,7 @@ class Yarn:
             {"Content-Type": "application/json"},
             method="PUT" if body else "GET",
         )
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return json.load(reply)
 
     def applications(self) -> list[dict[str, Any]]:

@@ -17,13 +17,8 @@ from tests.integration.forking import ROOT
 RUN, TASK = "by_hand", "delays"
 PATIENCE = 400.0
 A = TypeVar("A", Airflow, Airflow2)
-# Nobody dies here whom Airflow would have to miss by a silence, the triggerer apart. Where a machine is so busy that a scheduler is silent
-# for seconds, or the API server does not answer for seconds, Airflow takes its own tasks for lost, and begins them anew.
-PATIENT = {
-    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "600",
-    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "600",
-    "WORKERS__EXECUTION_API_TIMEOUT": "120",
-    "WORKERS__MAX_FAILED_HEARTBEATS": "100",
+# Nobody dies here whom Airflow would have to miss by a silence, the triggerer apart.
+OF_TRIGGERERS = {
     "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "600",
@@ -108,7 +103,7 @@ def airflow_with(
     (folder / "arguments.json").write_text(json.dumps(arguments))
     module, _, name = operator.rpartition(".")
     (home / "dags/kills.py").write_text(DAGS.replace("MODULE", module).replace("OPERATOR", name))
-    settings = {f"AIRFLOW__{key}": value for key, value in PATIENT.items()}
+    settings = {f"AIRFLOW__{key}": value for key, value in OF_TRIGGERERS.items()}
     airflow = kind(home, {**settings, "PYTHONPATH": str(ROOT), "ESTATE": str(folder), **variables})
     try:
         airflow.start(PATIENCE)

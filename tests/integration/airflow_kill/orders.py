@@ -32,11 +32,15 @@ class Orders:
         """Let the first job of the pipeline that comes to the point kill its task's process, or that one's supervisor, or wait."""
         (self.folder / "orders" / f"{pipeline}@{point}").write_text(act)
 
-    def taken(self, pipeline: str, point: FaultPoint, seconds: float = 150.0) -> dict[str, Any]:
+    def taken(self, pipeline: str, point: FaultPoint, seconds: float = 400.0) -> dict[str, Any]:
         """Return, once it has been carried out, who was where: process ids of ``job``, ``task`` and ``supervisor``."""
         file = self.folder / "taken" / f"{pipeline}@{point}"
         wait_for(f"{pipeline} at {point}", file.exists, seconds)
         return dict(json.loads(file.read_text()))
+
+    def is_taken(self, pipeline: str, point: FaultPoint) -> bool:
+        """Tell whether an order has been carried out."""
+        return (self.folder / "taken" / f"{pipeline}@{point}").exists()
 
     def go(self, pipeline: str, point: FaultPoint) -> None:
         """Let a job that waits go on."""

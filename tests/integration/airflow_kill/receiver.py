@@ -8,7 +8,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from tests.integration.airflow_kill.stack import free_port
+from tests.services.ports import free_port
 
 
 class Receiver:

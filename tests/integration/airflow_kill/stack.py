@@ -7,18 +7,21 @@ import ctypes
 import json
 import os
 import secrets
-import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
+
+from tests.services.ports import free_port
 
 _PR_SET_CHILD_SUBREAPER = 36
 PARTS = {
@@ -29,7 +32,8 @@ PARTS = {
 }
 
 
-# Of every Airflow here; deaths are noticed in seconds, not in minutes.
+# Of every Airflow here. Where a machine is so busy that a scheduler or a supervisor is silent for seconds, or the API server does not answer
+# for seconds, an Airflow of less patience takes its own tasks for lost, and begins them anew; see Airflow.missed() for deaths by a silence.
 COMMON = {
     "CORE__LOAD_EXAMPLES": "False",
     "CORE__PARALLELISM": "4",
@@ -38,22 +42,16 @@ COMMON = {
     "USAGE_DATA_COLLECTION__ENABLED": "False",
     "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
     "SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "6",
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "600",
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "600",
+    "WORKERS__EXECUTION_API_TIMEOUT": "120",
+    "WORKERS__MAX_FAILED_HEARTBEATS": "100",
     "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "2",
     "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
 }
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    for port in range(20000 + os.getpid() % 9000, 32000):
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("no free port between 20000 and 32000")
-
-
-def wait_for(what: str, look: Callable[[], Any], seconds: float = 90.0) -> Any:
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 400.0) -> Any:
     """Return the first true value of ``look``, asked five times a second."""
     deadline = time.monotonic() + seconds
     while True:
@@ -164,7 +162,7 @@ class Airflow(Stack):
         self._token = ""
         super().__init__(home, environment)
 
-    def start(self, seconds: float = 90.0) -> None:
+    def start(self, seconds: float = 400.0) -> None:
         """Make the database and start every part; returns when the API answers, which takes at most so many seconds from there."""
         super().start()
         wait_for("the API server", self._answers, seconds)
@@ -211,7 +209,7 @@ class Airflow(Stack):
         )
         for left in reversed(range(5)):
             try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
+                with urllib.request.urlopen(request, timeout=120) as answer:
                     return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
                 said = error.read()
@@ -233,11 +231,21 @@ class Airflow(Stack):
         """Return what the API server knows of a part."""
         return str(self.call("GET", "monitor/health")[part]["status"])
 
+    def missed(self, task: tuple[str, str, str] | None = None) -> None:
+        """Let Airflow have heard nothing for an hour of a task's supervisor, or of its schedulers: what it knows of their last sign is set back."""
+        ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        if task is None:
+            change = "UPDATE job SET latest_heartbeat = ? WHERE job_type = 'SchedulerJob' AND state = 'running'"
+        else:
+            change = "UPDATE task_instance SET last_heartbeat_at = ? WHERE dag_id = ? AND run_id = ? AND task_id = ?"
+        with closing(sqlite3.connect(f"{self.home}/airflow.db", timeout=120)) as database, database:
+            assert database.execute(change, (ago, *(task or ()))).rowcount == 1
+
     def _answers(self) -> bool:
         ended = [name for name, part in self.parts.items() if part.poll() is not None]
         if ended:
             raise AssertionError(f"{ended} ended at once: {(self.home / f'{ended[0]}.out').read_text()[-2000:]}")
-        with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=30) as answer:
             return bool(answer.status == 200)
         return False
 
@@ -249,7 +257,6 @@ class Airflow(Stack):
             "API__BASE_URL": self.url,
             "API__SECRET_KEY": secrets.token_urlsafe(48),
             "API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
-            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "8",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",

@@ -35,7 +35,7 @@ class Airflow2(Stack):
         "triggerer": ["triggerer", "--skip-serve-logs"],
     }
 
-    def start(self, seconds: float = 90.0) -> None:
+    def start(self, seconds: float = 400.0) -> None:
         """Make the database and start scheduler and triggerer; returns when the scheduler has begun, at most so many seconds later."""
         super().start()
         wait_for("the scheduler", lambda: self._ask("SELECT 1 FROM job WHERE state = 'running'"), seconds)
@@ -71,7 +71,7 @@ class Airflow2(Stack):
         return str(self._ask(f"SELECT state FROM task_instance WHERE {where}", dag, run, task)[0][0])
 
     def _ask(self, question: str, *values: str) -> list[tuple[object, ...]]:
-        with closing(sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=30)) as database:
+        with closing(sqlite3.connect(f"file:{self.home}/airflow.db?mode=ro", uri=True, timeout=120)) as database:
             return database.execute(question, values).fetchall()
 
     def _own_settings(self) -> dict[str, str]:

@@ -70,7 +70,7 @@ ROWS = [
     for n in range(100)
 ]
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
 RunDag = Callable[..., Any]

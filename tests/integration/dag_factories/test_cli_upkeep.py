@@ -12,7 +12,7 @@ import pytest
 
 from dag_factories.cli import main
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration]
 
 KEY = "2024-01-05T000000"
 

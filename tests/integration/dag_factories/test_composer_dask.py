@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "example_dags"
 LEFTOVERS = shutil.ignore_patterns("__pycache__", ".dataops", "silver", "gold", "quarantine")
 KEYS = ["year", "month", "carrier"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration]
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
 

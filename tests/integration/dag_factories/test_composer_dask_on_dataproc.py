@@ -54,7 +54,7 @@ jobs:
   - {name: after-it, function: "dask_jobs.delays:count", args: {}, after: [bad]}
 """
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
 RunDag = Callable[..., Any]

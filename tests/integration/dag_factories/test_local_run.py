@@ -18,7 +18,7 @@ from dag_factories import load_dag
 from dag_factories.realise.local_run import HOME, run_in_airflow
 from dag_factories.run import run_pipeline
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
 TASKS = ["gate_bronze", "refine", "gate_silver", "publish"]

@@ -14,7 +14,7 @@ import pytest
 from dag_factories.cli import main
 from tests.dag_files import dag_bag
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 LOADER = '''"""Upkeep: an airflow dag."""
 from dag_factories import load_maintenance

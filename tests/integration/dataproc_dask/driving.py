@@ -26,6 +26,10 @@ from tests.services.dataproc_fake.running import FakeDataproc, Project
 SPEED = 20
 DRIVER = Path(__file__).with_name("small_driver.py")
 PATIENCE = {"poll": "2s", "backoff": "1s", "backoff_limit": "4s", "quota_backoff": "2s", "heartbeat_stale": None}
+# By a clock that goes so fast, the usual limits are seconds, in which a busy machine does nothing at all.
+LIMITS = {"create": "1h", "submit": "1h", "delete": "1h"}
+# Of the arguments of a job that ends when it is let: see let_end.
+HELD = {"args": {"gate": "go"}}
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ def document(project: Project, job: dict[str, Any] | None = None, **policy: Any)
             "zones": [f"{project.region}-b", f"{project.region}-c"],
             "subnetwork": f"projects/{project.id}/regions/{project.region}/subnetworks/dask",
             "staging_bucket": project.bucket,
+            "idle_delete_ttl": "1h",
         },
         "job": {"function": "jobs:answer"} | given | {"args": {"clock": clock} | given.get("args", {})},
-        "policy": PATIENCE | policy,
+        "policy": PATIENCE | policy | {"deadlines": LIMITS | policy.get("deadlines", {})},
     }
 
 
@@ -79,6 +84,13 @@ def lend_driver(project: Project) -> str:
     gcs.write(uri, DRIVER.read_bytes())
     gcs.close()
     return uri
+
+
+def let_end(project: Project) -> None:
+    """Let the jobs of a project end that are held."""
+    gcs = Gcs(settings(project))
+    gcs.write(f"gs://{project.bucket}/{HELD['args']['gate']}", b"")
+    gcs.close()
 
 
 class Driven:

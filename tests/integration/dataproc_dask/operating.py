@@ -114,7 +114,7 @@ def killed(elsewhere: Walker, log: Path, project: Project, method: str, nth: int
         over.append(ended())
         return over[-1] or any("reply_held" in call["faults"] for call in project.calls())
 
-    project.wait(held, 120)
+    project.wait(held, 300)
     assert not over[-1], log.read_text()
     os.kill(pid, signal.SIGKILL)
     project.wait(ended)

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.services.dataproc_fake.running import ROOT, Project
 
-LONG = {"args": {"seconds": 60}}
+LONG = {"args": {"seconds": 600}}
 FAILS = {"args": {"fail": True}}
 STORM = ("DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE")
 # Codes after which another try would end the same; all others may pass.
@@ -36,6 +37,7 @@ class Case:
         how: How the fault is armed.
         policy: What of the policy is another.
         job: What of the job is another.
+        passes: Seconds of the project's time that pass at once when the fault has struck.
     """
 
     row: int
@@ -49,6 +51,7 @@ class Case:
     how: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
     job: dict[str, Any] = field(default_factory=dict)
+    passes: float = 0.0
 
     def __str__(self) -> str:
         armed = "".join(f"-{name}-{value}" for name, value in self.how.items())
@@ -58,6 +61,12 @@ class Case:
         """Arm the fault."""
         if self.fault:
             project.arm(self.fault, **self.how)
+        if self.passes:
+            threading.Thread(target=self._pass_time, args=(project,), daemon=True).start()
+
+    def _pass_time(self, project: Project) -> None:
+        project.wait(lambda: any(self.fault in call["faults"] for call in project.calls()))
+        project.configure(advance=self.passes)
 
 
 CASES = [
@@ -70,7 +79,7 @@ CASES = [
     Case(5, "create_invalid", "REQUEST_REFUSED", clusters=0, jobs=0),
     Case(5, "create_denied", "PERMISSION_DENIED", clusters=0, jobs=0),
     Case(5, "create_kms", "KMS_DENIED", jobs=0),
-    Case(6, "create_stuck", clusters=2, note="CREATE_TIMEOUT", policy={"deadlines": {"create": "2m"}}),
+    Case(6, "create_stuck", clusters=2, note="CREATE_TIMEOUT", policy={"deadlines": {"create": "20m"}}, passes=1200),
     Case(7, "create_init_action_failed", "INIT_ACTION_FAILED", jobs=0, log=True),
     Case(8, "create_vanishes", clusters=2, note="CREATE_FAILED"),
     Case(8, "create_vanishes", clusters=2, note="RECREATE", how={"quiet": True}),

@@ -12,7 +12,8 @@ from airflow_dataops.core.dataproc_dask.budget import Estimate
 from airflow_dataops.core.dataproc_dask.lifecycle import resume, stop
 from airflow_dataops.core.dataproc_dask.state import Goal
 from airflow_dataops.core.dataproc_dask.turn import Call, End, Step
-from tests.integration.dataproc_dask.driving import SPEED, Driven, code_of, driven
+from tests.integration.dataproc_dask.driving import HELD, SPEED, Driven, code_of, driven, let_end
+from tests.integration.dataproc_dask.table import LONG
 from tests.services.dataproc_fake.running import Project
 
 pytestmark = pytest.mark.integration
@@ -49,17 +50,19 @@ def test_02_a_worker_that_is_killed_after_create_leaves_a_cluster_that_the_next_
 
 
 def test_14_a_try_that_dies_leaves_a_job_that_the_next_one_attaches_to(project: Project) -> None:
-    one = driven(project, {"args": {"seconds": 2}})
+    one = driven(project, HELD)
     answered(one, "SubmitJob")
-    assert one.finish().ok
+    again = one.follow(one.start(), lambda step: "ATTACHED" in one.notes)
+    let_end(project)
+    assert one.finish(again).ok
     assert counted(project) == ONE
-    assert "ATTACHED" in one.notes
 
 
 @pytest.mark.parametrize("method", ["CreateCluster", "GetOperation", "SubmitJob", "GetJob"])
 def test_19_a_kill_sends_the_delete_within_30_seconds(project: Project, method: str) -> None:
-    one = driven(project, {"args": {"seconds": 60}})
+    one = driven(project, LONG)
     state = answered(one, method).state
+    project.configure(speed=1)  # or these seconds are none
     begun = project.now()
     ended = one.follow(stop(one.run, state, begun, why="marked failed", wait=False))
     assert isinstance(ended.action, End)
@@ -67,24 +70,26 @@ def test_19_a_kill_sends_the_delete_within_30_seconds(project: Project, method: 
     told = project.calls("DeleteCluster")[-1]
     assert told["committed"]
     assert told["time"] - begun.timestamp() < 30
+    project.configure(speed=SPEED)
     project.wait(lambda: not project.billing())
 
 
 def test_20_a_triggerer_that_restarts_makes_and_deletes_nothing(project: Project) -> None:
-    one = driven(project, {"args": {"seconds": 3}})
+    one = driven(project, HELD)
     old = answered(one, "GetJob", 2)
     state = next(state for state in one.states if state.job_id)
     before = counted(project)
     again = one.follow(resume(one.run, state, project.now()), lambda step: "ATTACHED" in one.notes)
     assert before == counted(project) == {"clusters": 1, "jobs": 1, "left": 1}
     assert project.calls("DeleteCluster") == []
+    let_end(project)
     assert one.finish(again).ok
     assert counted(project) == ONE
     assert old.state.job_id == again.state.job_id
 
 
 def test_21_what_a_crashed_trigger_left_is_deleted(project: Project) -> None:
-    one = driven(project, {"args": {"seconds": 60}})
+    one = driven(project, LONG)
     answered(one, "GetJob", 2)
     oldest = next(state for state in one.states if state.asked_at)
     ended = one.follow(stop(one.run, oldest, project.now(), why="the trigger failed", wait=True))

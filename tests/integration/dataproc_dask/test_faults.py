@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.dataproc_dask.driving import SPEED, code_of, driven, without_polls
+from tests.integration.dataproc_dask.driving import HELD, SPEED, code_of, driven, let_end, without_polls
 from tests.integration.dataproc_dask.table import CASES, FINAL, LONG, Case, check_project
 from tests.services.dataproc_fake.running import Project
 
@@ -50,8 +50,9 @@ def test_a_clean_run_needs_few_calls_and_deletes_at_the_first_look_after_the_end
 
 def test_14_a_failed_execution_is_followed_by_a_new_one_in_the_next_try(project: Project) -> None:
     project.arm("driver_dies")
-    one = driven(project, {"args": {"seconds": 1}})
+    one = driven(project, HELD)
     assert code_of(one.finish()) == "JOB_FAILED"
+    let_end(project)
     assert one.finish().ok
     assert sorted(call["name"][-3:] for call in project.calls("SubmitJob")) == ["-x1", "-x2"]
     assert project.billing() == []

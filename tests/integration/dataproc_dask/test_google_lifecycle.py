@@ -18,12 +18,13 @@ from tests.integration.dataproc_dask.setting import Setting
 from tests.services.dataproc_fake.running import Project
 from tests.unit.operators.shell import Shell, again, fire
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 RunDag = Callable[..., Any]
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)
 START = "InstantiateInlineWorkflowTemplate"
 WAITS: dict[str, Any] = {"args": {"wait_for": "go"}}
+HOUR = 3600
 
 
 def arguments(setting: Setting, **changes: Any) -> dict[str, Any]:
@@ -105,10 +106,22 @@ def test_a_function_that_fails_is_told_as_ever(setting: Setting) -> None:
     assert started(setting.dataproc) == 1
 
 
-@pytest.mark.parametrize("pending", [0, 6])
+def later(project: Project, true: Callable[[], Any]) -> None:
+    """Let the hour pass, for which something is pending, as soon as something is true."""
+
+    def wait() -> None:
+        project.wait(true)
+        project.configure(advance=HOUR)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@pytest.mark.parametrize("pending", [0, HOUR])
 def test_a_lost_answer_to_the_start_makes_one_workflow(setting: Setting, pending: int) -> None:
     setting.dataproc.arm("create_reply_lost", method=START)
     setting.dataproc.arm("workflow_pending", seconds=pending)
+    if pending:
+        later(setting.dataproc, lambda: len(setting.dataproc.calls(START)) > 1)
     assert task(setting).run()["result"] == {"answer": 42}
     assert (len(setting.dataproc.calls(START)) > 1) == bool(pending)
     assert started(setting.dataproc) == 1
@@ -147,9 +160,9 @@ def test_a_job_that_takes_too_long_is_stopped_by_google(setting: Setting) -> Non
 @pytest.mark.parametrize("state", ["", "CREATING", "RUNNING"])
 def test_a_task_that_is_killed_stops_its_workflow(setting: Setting, state: str) -> None:
     project = setting.dataproc
-    project.configure(create=4 if state == "CREATING" else 1)
+    project.configure(create=HOUR if state == "CREATING" else 1)
     if not state:
-        project.arm("workflow_pending", seconds=5)
+        project.arm("workflow_pending", seconds=HOUR)
     shell = task(setting, job=WAITS)
 
     def kill() -> None:
@@ -160,7 +173,8 @@ def test_a_task_that_is_killed_stops_its_workflow(setting: Setting, state: str) 
     killer.start()
     with pytest.raises(TransientError, match="KILLED"):
         shell.run()
-    killer.join(40)
+    killer.join(120)
+    assert not killer.is_alive()
     assert [call["code"] for call in project.calls("CancelOperation")] == ["OK"]
     nothing_bills(project, clusters=1 if state else 0)
     assert [job["state"] for job in jobs(project)] == (["CANCELLED"] if state == "RUNNING" else [])
@@ -219,14 +233,17 @@ def test_a_triggerer_that_is_started_anew_goes_on_with_the_same_workflow(setting
 @pytest.mark.parametrize("state", ["", "CREATING", "RUNNING", "DONE"])
 def test_the_next_try_takes_the_workflow_over(setting: Setting, state: str) -> None:
     project = setting.dataproc
-    project.configure(create=3)
+    project.configure(create=HOUR if state == "CREATING" else 1)
     if not state:
-        project.arm("workflow_pending", seconds=4)
+        project.arm("workflow_pending", seconds=HOUR)
     task(setting, job=WAITS, deferrable=True).begin()  # and nobody goes on with it
     if state == "DONE":
         setting.put("go")
     project.wait(lambda: project.calls(START) and state_of(project) == state)
     setting.put("go")
+    before = len(project.calls())
+    if state in ("", "CREATING"):
+        later(project, lambda: len(project.calls()) > before)
     second = task(setting, job=WAITS)
     second.ti.try_number, second.ti.max_tries, second.operator.retries = 2, 1, 1
     assert second.run()["result"] == {"answer": 42}

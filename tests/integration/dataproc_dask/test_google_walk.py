@@ -14,7 +14,7 @@ from airflow_dataops.core.dataproc_dask.turn import End, Step
 from tests.integration.dataproc_dask.driving import SPEED, Driven, code_of, document
 from tests.services.dataproc_fake.running import Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration]
 
 START = "InstantiateInlineWorkflowTemplate"
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_dataops.operators.dataproc_dask import DataprocDaskJobOperator
 from tests.integration.dataproc_dask.setting import Setting
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 RunDag = Callable[..., Any]
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)

@@ -14,7 +14,7 @@ from airflow_dataops.operators.dataproc_dask import DataprocDaskJobOperator, Dat
 from tests.integration.dataproc_dask.setting import Setting
 from tests.services.rest import RestServer
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 RunDag = Callable[..., Any]
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)

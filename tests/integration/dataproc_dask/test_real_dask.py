@@ -17,7 +17,7 @@ from tests.services.dataproc_fake.running import Project
 from tests.unit.clients.logs import lines_of
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'airflow-dataops[dask]'")
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration]
 
 
 def run_of(project: Project, function: str, **args: object) -> Driven:

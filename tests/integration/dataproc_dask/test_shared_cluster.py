@@ -17,7 +17,7 @@ from airflow_dataops.operators.dataproc_dask import (
 )
 from tests.integration.dataproc_dask.setting import Setting
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 RunDag = Callable[..., Any]
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from tests.drawing import drawing
 from tests.integration import forking
-from tests.integration.dataproc_dask.driving import SPEED, Driven, driven, settings
+from tests.integration.dataproc_dask.driving import HELD, SPEED, Driven, driven, let_end, settings
 from tests.integration.forking import Walker
 from tests.services.dataproc_fake.running import ROOTS, FakeDataproc
 
@@ -22,6 +23,7 @@ from tests.services.dataproc_fake.running import ROOTS, FakeDataproc
 KINDS = ("try", "resume", "nobody")
 BY = ("client", "operator")
 POLL = 5.0
+CREATE = 600.0
 # Each kind of call that a clean run makes, and those that it makes again.
 POINTS = [
     ("ListClusters", 1), ("ListJobs", 1), ("CreateCluster", 1), ("GetOperation", 1), ("GetOperation", 2), ("GetCluster", 1),
@@ -66,15 +68,17 @@ class Lived:
     """One run and the processes that drive it, one after another: the client's performer here, see ``walker.py``."""
 
     def __init__(self, walker: Walker, fake: FakeDataproc, folder: Path, fault: str = "") -> None:
-        self.project = fake.project(dask_workers=0, speed=SPEED, create=20, delete=10)
+        self.project = fake.project(dask_workers=0, speed=SPEED, create=CREATE, delete=10)
         if fault:
             self.project.arm(fault)
         self.folder, self._walker, self.tries = folder, walker, 0
+        self._may_come = self._may_end = False
+        self._since = 0
         self.prepare()
 
     def prepare(self) -> None:
         """Write down what is to be run."""
-        self.driven: Driven = driven(self.project, {"args": {"seconds": 0.5}}, poll=POLL)
+        self.driven: Driven = driven(self.project, HELD, poll=POLL)
         self.idle = self.driven.run.cluster.idle_delete_ttl
 
     def ready(self, kind: str) -> None:
@@ -102,6 +106,7 @@ class Lived:
     def start(self, kind: str) -> int:
         """Start a process; return its id."""
         self.tries += 1
+        self._since = len(self.project.calls())
         clock = self.project.clock
         (self.folder / "outcome").unlink(missing_ok=True)
         told = self.told(kind) | {"clock": [clock.real, clock.virtual, clock.speed]}
@@ -112,6 +117,26 @@ class Lived:
         """Tell whether a process has ended."""
         return self._walker.ask({"look": pid})["code"] is not None
 
+    def let_end(self) -> None:
+        """Let the job end."""
+        if not self._may_end:
+            self._may_end = True
+            let_end(self.project)
+
+    def let_come(self) -> None:
+        """Let the cluster come up."""
+        if not self._may_come:
+            self._may_come = True
+            self.project.configure(advance=CREATE)
+
+    def _looked_twice(self) -> None:
+        """Let the cluster come up, and the job end, once the present process has looked at it for the second time."""
+        looks = Counter(call["method"] for call in self.project.calls()[self._since :])
+        if max(looks["GetOperation"], looks["GetCluster"]) > 1:
+            self.let_come()
+        if looks["GetJob"] > 1:
+            self.let_end()
+
     def kill_at(self, case: Case) -> bool:
         """Start a process and kill it at its n-th call, of one method or of all; return whether it came so far."""
         self.ready(case.kind)
@@ -120,19 +145,28 @@ class Lived:
         over: list[bool] = []
 
         def held() -> bool:
+            self._looked_twice()
             over.append(self.ended(pid))
             return over[-1] or any("reply_held" in call["faults"] for call in self.project.calls())
 
-        self.project.wait(held, 120)
+        self.project.wait(held, 300)
         if not over[-1]:
             os.kill(pid, signal.SIGKILL)
             self.project.wait(lambda: self.ended(pid))
+        if case.kind == "nobody":
+            self.let_come()
+            self.let_end()
         return not over[-1]
 
     def finish(self, kind: str) -> Any:
         """Let a successor go on to the end; return the failure, None for a success."""
         pid = self.start(kind)
-        self.project.wait(lambda: self.ended(pid), 180)
+
+        def over() -> bool:
+            self._looked_twice()
+            return self.ended(pid)
+
+        self.project.wait(over, 300)
         outcome = self.folder / "outcome"
         assert outcome.exists(), (self.folder / "log").read_text()[-3000:]
         return self.judge(kind, json.loads(outcome.read_text()))
@@ -169,11 +203,11 @@ def check(lived: Lived, case: Case) -> float | None:
 def _left_alone(lived: Lived, case: Case, before: int) -> float:
     """Let the cluster's idle time to live pass with nobody there; return how long it was billed after its last work."""
     project, fake = lived.project, lived.project.fake
-    project.wait(lambda: all(job["ended"] for job in fake.ask("jobs", project=project.id)), 60)
-    project.wait(lambda: not [one for one in project.billing() if one["state"] == "CREATING"], 60)
+    project.wait(lambda: all(job["ended"] for job in fake.ask("jobs", project=project.id)))
+    project.wait(lambda: not [one for one in project.billing() if one["state"] == "CREATING"])
     busy = [job["ended"] for job in fake.ask("jobs", project=project.id)] or [project.refresh().timestamp()]
     project.pass_time(lived.idle)
-    project.wait(lambda: not project.billing(), 60)
+    project.wait(lambda: not project.billing())
     assert len(project.calls()) == before, f"{case}: somebody called"
     made = project.bill()["clusters"]
     assert len(made) <= case.clusters, f"{case}: {made}"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.dataproc_dask.spec import ClusterSpec
+from tests.integration.dataproc_dask.driving import HELD
 from tests.integration.dataproc_dask.operating import arguments, shell
 from tests.integration.dataproc_dask.setting import CONNECTION, connection_to
 from tests.integration.dataproc_dask.walking import POLL, Lived
@@ -24,7 +25,7 @@ class LivedByOperator(Lived):
     """One task of an Airflow and the processes that run it, one after another; see ``elsewhere.py``."""
 
     def prepare(self) -> None:
-        self.arguments = arguments(self.project, {"args": {"seconds": 0.5}}, poll=POLL)
+        self.arguments = arguments(self.project, HELD, poll=POLL)
         self.idle = ClusterSpec.model_validate(self.arguments["cluster"]).idle_delete_ttl
         assert self.project.fake.gcs is not None
         self.environment = {

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_dataops.clients.storage import storage_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.soak, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.soak]
 
 
 def test_a_task_reaches_the_lake_by_the_workers_environment(

@@ -15,7 +15,7 @@ import pytest
 from airflow_dataops.clients.s3 import S3Client
 from tests.services.s3_servers import S3Server
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)
 FULL = {"kind": "full"}

@@ -15,7 +15,7 @@ from dag_factories import lake_access
 from dag_factories.cli import main
 from tests.services.s3_servers import S3Server
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration]
 
 PIPELINE = (
     "version: 1\nkind: bronze_to_silver\nname: flights\nstart_date: 2024-01-01\nschedule: null\n"

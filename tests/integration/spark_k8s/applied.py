@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.spark_k8s.spec import ApplicationApi
+from tests.integration.spark_k8s.operating import PROGRAMS as OF_THE_OPERATOR
 from tests.integration.spark_k8s.operating import arguments, shell
 from tests.integration.spark_k8s.watching import pods
 from tests.services.kube.accounts import Namespace, until
@@ -28,7 +29,15 @@ open("/dev/termination-log", "w").write(json.dumps({"rows": 7}))
 print("done")
 """,
     "bad.py": "print('so far'); raise ValueError('no such column: tailnum')",
-    "later.py": "import sys, time; print('begun'); sys.exit(0 if time.time() > float(sys.argv[1]) else 3)",
+    "later.py": """
+import sys, urllib.error, urllib.request
+print("begun")
+try:
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1]).read()
+except urllib.error.HTTPError:
+    sys.exit(3)
+""",
+    "waits.py": OF_THE_OPERATOR["waits.py"],
 }
 
 
@@ -66,4 +75,4 @@ def applications(namespace: Namespace, kind: ApplicationApi) -> list[dict[str, A
 
 
 def gone(namespace: Namespace, kind: ApplicationApi) -> None:
-    until(lambda: not applications(namespace, kind) and not pods(namespace), 60)
+    until(lambda: not applications(namespace, kind) and not pods(namespace))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.operators.spark_k8s import SparkKubernetesSubmitOperator
+from tests.integration.spark_k8s.running import Clock
 from tests.services.kube.accounts import DRIVER, Namespace
 from tests.unit.operators.shell import Shell, Ti
 
@@ -67,7 +68,16 @@ print("begun")
 time.sleep(600)
 """,
     "imports.py": "import no_such_module_of_delta",
-    "fails.py": "import sys, time; print('begun'); time.sleep(float(sys.argv[1])); sys.exit(1)",
+    "fails.py": """
+import sys, time, urllib.request
+print("begun")
+while True:
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1]).read()
+        sys.exit(1)
+    except OSError:
+        time.sleep(0.2)
+""",
     "says.py": """
 import base64, sys
 print(base64.b64decode(sys.argv[2]).decode())
@@ -103,10 +113,18 @@ def connect(namespace: Namespace, patch: pytest.MonkeyPatch, url: str = "", **mo
         patch.setenv(name, value)
 
 
-def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Let every run of this process wait a quarter of the time, and trust that a lost request comes true within seconds, or never."""
+def hurry(patch: pytest.MonkeyPatch) -> Clock:
+    """Let every run of this process wait a quarter of the time, and trust that a lost request comes true within seconds, or never.
+
+    Returns:
+        The clock that all of them go by from now on.
+    """
+    from airflow_dataops.clients import drive as any_drive
     from airflow_dataops.clients.spark_k8s import drive
     from airflow_dataops.core.spark_k8s import making, turn
+
+    clock = Clock()
+    patch.setattr(any_drive, "utcnow", clock)
 
     for module in (making, turn):
         patch.setattr(module, "SETTLE", timedelta(seconds=3))
@@ -115,7 +133,8 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     async def sleep(seconds: float) -> None:
         await real(seconds / 4)
 
-    patch.setattr(drive, "perform", partial(drive.perform, sleep=sleep))
+    patch.setattr(drive, "perform", partial(drive.perform, clock=clock, sleep=sleep))
+    return clock
 
 
 def arguments(

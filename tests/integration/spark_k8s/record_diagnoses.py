@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import pytest
 
 import tests.conftest  # noqa: F401  an Airflow home of its own, before anything imports Airflow
 from airflow_dataops.core.spark_k8s import answers, judging
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import PROGRAMS, connect, hurry, shell
 from tests.integration.spark_k8s.table import ACTED, CAUSES, Place, Row
 from tests.services.kube.accounts import Namespace
 from tests.services.kube.binary import HOW_TO_GET_IT, binary
 from tests.services.kube.kube_server import KubeServer
 from tests.services.kube.podrunner import PodRunner
+from tests.services.kube.proxy import Proxy
 from tests.services.kube.stand_in import PATTERN, stand_in
 
 FOLDER = Path(__file__).resolve().parents[2] / "unit/core/spark_k8s/fixtures"
@@ -41,17 +44,19 @@ def main(wanted: Sequence[str]) -> None:
         node.images[PATTERN] = stand_in(Path(folder), PROGRAMS)
         for row in CAUSES:
             if not wanted or row.id in wanted:
-                namespace = Namespace(kube, node.api)
-                _write(row, _recorded(row, Place(namespace, node)))
+                namespace, gates = Namespace(kube, node.api), Gates()
+                with Proxy(kube) as proxy:
+                    _write(row, _recorded(row, Place(namespace, node, gates, proxy=proxy)))
                 namespace.remove()
+                gates.close()
 
 
 def _recorded(row: Row, place: Place) -> dict[str, Any]:
     """Play a row, and return what the last diagnosis was made of."""
     seen: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
-        connect(place.namespace, patch)
-        hurry(patch)
+        connect(place.namespace, patch, place.proxy.url if place.proxy else "")
+        place = replace(place, clock=hurry(patch))
         diagnose, refusal = judging.diagnose, answers.refusal
 
         def look(*given: Any) -> Any:
@@ -66,11 +71,10 @@ def _recorded(row: Row, place: Place) -> dict[str, Any]:
         patch.setattr(answers, "refusal", hear)
         meanwhile = row.play(place)
         try:
-            shell(row.arguments(place.namespace, deferrable=False)).run()
+            shell(row.arguments(place, deferrable=False)).run()
         except Exception as error:  # noqa: BLE001  every row of these fails
             print(f"{row.id}: {error}")
-        if meanwhile is not None:
-            meanwhile.join(30)
+        meanwhile.join(120)
     return seen[-1]
 
 

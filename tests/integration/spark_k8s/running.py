@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_dataops.clients.drive import utcnow
@@ -19,6 +20,21 @@ from airflow_dataops.core.spark_k8s.state import Outcome
 from airflow_dataops.core.spark_k8s.turn import End, Step
 from tests.services.kube.accounts import DRIVER, Namespace
 from tests.unit.clients.logs import lines_of
+
+
+class Clock:
+    """The machine's clock, until a test lets it jump."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def jump(self, length: timedelta) -> None:
+        """Let so much time pass at once."""
+        self._ahead += length
+
 
 IDENTITY = RunIdentity(instance="tests", dag_id="flights", task_id="refine", run_id="manual__1")
 
@@ -59,7 +75,10 @@ async def quarter(seconds: float) -> None:
 
 
 async def driven(
-    namespace: Namespace, run: SparkRun, at: Callable[[Step], None] = lambda step: None
+    namespace: Namespace,
+    run: SparkRun,
+    at: Callable[[Step], None] = lambda step: None,
+    clock: Callable[[], datetime] = utcnow,
 ) -> tuple[Outcome, list[str], SparkKubeClient]:
     """Drive a run to its end, and return how it ended, the driver's log, and the client that counted."""
     async with SparkKubeClient(settings_of(namespace)) as client:
@@ -70,6 +89,6 @@ async def driven(
             if step.state.pod_name and client.source(step.state.pod_name):
                 lines.extend(await lines_of(log, step.state.pod_name, client.source(step.state.pod_name)))
 
-        step = await drive(client, run, begin(run, IDENTITY, now=utcnow()), hear=hear, sleep=quarter)
+        step = await drive(client, run, begin(run, IDENTITY, now=clock()), hear=hear, clock=clock, sleep=quarter)
         assert isinstance(step.action, End)
         return step.action.outcome, lines, client

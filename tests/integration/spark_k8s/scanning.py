@@ -74,7 +74,7 @@ class Scan:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._watcher.join(10)
+        self._watcher.join(60)
         try:
             if error is None:
                 self._check()
@@ -86,6 +86,10 @@ class Scan:
         for thing in things:
             text = thing if isinstance(thing, str) else json.dumps(thing, default=str)
             self._seen[place] = self._seen.get(place, []) + leaks(text, self._secret)
+
+    def shown(self, place: str) -> list[str]:
+        """Return what has been found in a place so far."""
+        return self._seen.get(place, [])
 
     def look_at_task(self, task: Any, trigger: Any = None) -> None:
         """Look at what a task leaves: XCom, rendered templates, and what its trigger carries."""

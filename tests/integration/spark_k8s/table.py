@@ -7,28 +7,61 @@ The rows of causes are also what ``record_diagnoses.py`` records for the unit te
 from __future__ import annotations
 
 import base64
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import arguments
-from tests.services.kube.accounts import Namespace, pod, until
+from tests.integration.spark_k8s.running import Clock
+from tests.services.kube.accounts import AIRFLOW, Namespace, pod, until
 from tests.services.kube.api import STRATEGIC
 from tests.services.kube.container import now
 from tests.services.kube.podrunner import PodRunner
-from tests.services.kube.proxy import ALWAYS, Fault
+from tests.services.kube.proxy import ALWAYS, Fault, Proxy
 
 OOM = "podrunner.test/oom"
 CONTAINER = "spark-kubernetes-driver"
+# In a program's arguments: the address at which it asks whether it may end.
+GATE = "{gate}"
+HELD = ("lines.py", "8", "0", GATE)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row is played."""
+    """Where a row is played.
+
+    Attributes:
+        namespace: Of the drivers.
+        node: Runs them.
+        gates: Where drivers ask whether they may end; None where no program of the test does.
+        clock: What the runs of this process go by; None where no row lets it jump.
+        proxy: Through which they reach the API server; None where no row looks at their calls.
+    """
 
     namespace: Namespace
     node: PodRunner
+    gates: Gates | None = None
+    clock: Clock | None = None
+    proxy: Proxy | None = None
+
+    def answered(self, verb: str, kind: str, *statuses: int) -> None:
+        """Wait until a run has an answer of one of these statuses to such a call."""
+        calls = self.proxy.calls if self.proxy else []
+        until(lambda: [one for one in calls if (one.verb, one.kind) == (verb, kind) and one.status in statuses])
+
+    def let_end(self) -> None:
+        """Let the drivers come to their end."""
+        assert self.gates is not None
+        self.gates.open.add("end")
+
+    def pass_time(self) -> None:
+        """Let so much time pass that nobody waits any longer."""
+        assert self.clock is not None
+        self.clock.jump(timedelta(hours=2))
 
     def driver(self) -> dict[str, Any]:
         """Return the present driver, as soon as its program runs."""
@@ -38,7 +71,7 @@ class Place:
             runs = [one for one in found if one["status"]["phase"] == "Running"]
             return runs[-1] if runs else None
 
-        found: dict[str, Any] = until(look, 60)
+        found: dict[str, Any] = until(look)
         return found
 
     def name(self) -> str:
@@ -95,7 +128,7 @@ class Row:
     faults: Callable[[], list[Fault]] = list
     before: Provoke = lambda place: None
     during: Provoke | None = None
-    program: tuple[str, ...] = ("lines.py", "3", "0.2")
+    program: tuple[str, ...] = ("lines.py", "3", "0.2", GATE)
     app: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
     drivers: int = 1
@@ -105,19 +138,31 @@ class Row:
     def __str__(self) -> str:
         return self.id
 
-    def arguments(self, namespace: Namespace, *, deferrable: bool) -> dict[str, Any]:
+    def arguments(self, place: Place, *, deferrable: bool) -> dict[str, Any]:
         """Return the operator's arguments."""
-        policy = {"start_timeout": "60s", "backoff_limit": "4s", "keep_failed_for": None, **self.policy}
-        return arguments(namespace, *self.program, deferrable=deferrable, app=self.app, policy=policy)
+        policy = {"start_timeout": "30m", "backoff_limit": "4s", "keep_failed_for": None, **self.policy}
+        url = f"{place.gates.url}/end" if place.gates else ""
+        program = [url if word == GATE else word for word in self.program]
+        return arguments(place.namespace, *program, deferrable=deferrable, app=self.app, policy=policy)
 
-    def play(self, place: Place) -> threading.Thread | None:
-        """Do what is done; return the thread that goes on meanwhile."""
+    def play(self, place: Place, faults: Sequence[Fault] = ()) -> threading.Thread:
+        """Do what is done; return the thread that goes on meanwhile.
+
+        A driver that is to end well does so once all that has to come before its end has come.
+        """
         self.before(place)
-        if self.during is None:
-            return None
-        thread = threading.Thread(target=self.during, args=(place,), daemon=True)
+        thread = threading.Thread(target=self._meanwhile, args=(place, faults), daemon=True)
         thread.start()
         return thread
+
+    def _meanwhile(self, place: Place, faults: Sequence[Fault]) -> None:
+        if self.during is not None:
+            self.during(place)
+        for fault in faults:
+            if fault.verb == "get":
+                until(lambda fault=fault: fault.seen >= fault.nth + fault.times - 1)  # type: ignore[misc]
+        if not self.code:
+            place.let_end()
 
 
 def _answers(status: int, verb: str, kind: str, nth: int = 1, times: int = 1, **more: Any) -> Callable[[], list[Fault]]:
@@ -173,8 +218,8 @@ CALLS = [
     Row("delete: 500 twice", faults=_answers(500, "delete", "pods", times=2), soak=True),
     Row("log: cut in the middle of a line", faults=_does("cut", "get", "pods/log", times=2, size=100), both=True),
     Row("log: 500", faults=_answers(500, "get", "pods/log", times=2), soak=True),
-    Row("API server: killed and started anew", during=_restart, program=("lines.py", "8", "0.5")),
-    Row("API server: hangs", during=_pause, program=("lines.py", "8", "0.5")),
+    Row("API server: killed and started anew", during=_restart, program=HELD),
+    Row("API server: hangs", during=_pause, program=HELD),
 ]  # fmt: skip
 
 
@@ -183,8 +228,7 @@ def _quota(place: Place) -> None:
 
 
 def _quota_for_a_while(place: Place) -> None:
-    until(lambda: place.namespace.api.get(place.namespace.path("resourcequotas", "quota")))
-    threading.Event().wait(2)
+    place.answered("create", "pods", 403)
     place.namespace.api("DELETE", place.namespace.path("resourcequotas", "quota"))
 
 
@@ -193,7 +237,8 @@ def _no_rights(place: Place) -> None:
     path = place.namespace.path("roles", "airflow", group=rbac)
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]
     place.namespace.api("PATCH", path, {"rules": rules}, "application/merge-patch+json")
-    threading.Event().wait(1)  # the API server hears of roles by a watch of its own
+    # The API server hears of roles by a watch of its own.
+    until(lambda: not place.namespace.may(AIRFLOW, "create", "pods"))
 
 
 def _foreign(place: Place) -> None:
@@ -231,7 +276,7 @@ def _taint(place: Place) -> None:
 
 
 def _executors(place: Place) -> None:
-    """Make executors of the driver, as Spark does, that need more memory than they have."""
+    """Make executors of the driver, as Spark does, that need more memory than they have; then it fails."""
     meta = place.driver()["metadata"]
     owner = {"apiVersion": "v1", "kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
     for number in (1, 2):
@@ -240,6 +285,35 @@ def _executors(place: Place) -> None:
         one = pod(f"{meta['name']}-exec-{number}", "sh", "-c", "echo heap is low; sleep 60", labels=labels)
         one["metadata"] |= {"annotations": {OOM: "main"}, "ownerReferences": [owner]}
         place.namespace.api("POST", place.namespace.path("pods"), one)
+    for number in (1, 2):
+        place.namespace.wait(f"{meta['name']}-exec-{number}", "Failed")
+    place.let_end()
+
+
+def _waits_for(*reasons: str) -> Provoke:
+    """Let the time for its start pass, once the driver's pod says why it waits."""
+
+    def provoke(place: Place) -> None:
+        path = place.namespace.path("pods")
+
+        def says() -> bool:
+            found = place.namespace.api("GET", path, labelSelector="spark-role=driver")["items"]
+            return any(reason in json.dumps(one["status"]) for one in found for reason in reasons)
+
+        until(says)
+        place.pass_time()
+
+    return provoke
+
+
+def _answered(verb: str, kind: str, *statuses: int) -> Provoke:
+    """Let the time pass, once the run has such an answer."""
+
+    def provoke(place: Place) -> None:
+        place.answered(verb, kind, *statuses)
+        place.pass_time()
+
+    return provoke
 
 
 S3A = """Traceback (most recent call last):
@@ -254,22 +328,22 @@ CAUSES = [
     Row("IMAGE_PULL", "IMAGE_PULL", "image_pull_secrets", True, app={"image": "stand-in/missing:1"},
         policy={"image_pull_grace": "1s"}),
     Row("CONFIG_MISSING", "CONFIG_MISSING", 'secret "nowhere" not found', True,
-        app={"secret_env": {"STORE_PASSWORD": {"name": "nowhere", "key": "k"}}}, policy={"start_timeout": "4s"}),
+        app={"secret_env": {"STORE_PASSWORD": {"name": "nowhere", "key": "k"}}}, during=_waits_for("CreateContainerConfigError")),
     Row("SCC_DENIED", "SCC_DENIED", "pod_template", True, drivers=0,
         app={"profile": "plain", "pod_template": {"spec": {"hostNetwork": True}}}),
-    Row("QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "ask for more quota", before=_quota, policy={"start_timeout": "4s"}, drivers=0),
-    Row("UNSCHEDULABLE", "UNSCHEDULABLE", "node", app={"driver": {"cores": 500}}, policy={"start_timeout": "4s"}),
-    Row("DRIVER_OOM", "DRIVER_OOM", "driver.memory", True, program=("lines.py", "100", "0.3"),
+    Row("QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "ask for more quota", before=_quota, during=_answered("create", "pods", 403), drivers=0),
+    Row("UNSCHEDULABLE", "UNSCHEDULABLE", "node", app={"driver": {"cores": 500}}, during=_waits_for("Unschedulable")),
+    Row("DRIVER_OOM", "DRIVER_OOM", "driver.memory", True, program=HELD,
         app={"pod_template": {"metadata": {"annotations": {OOM: CONTAINER}}}}),
-    Row("EVICTED", "EVICTED", "run it again", during=_evict, program=("lines.py", "100", "0.3"), both=True),
-    Row("NODE_LOST", "NODE_LOST", "kubectl describe node", during=_lose, program=("lines.py", "100", "0.3")),
-    Row("NODE_LOST by the taint manager", "NODE_LOST", "kubectl describe node", during=_taint, program=("lines.py", "100", "0.3")),
-    Row("DRIVER_DELETED", "DRIVER_DELETED", "find out who did it", during=_by_hand, program=("lines.py", "100", "0.3"), both=True),
+    Row("EVICTED", "EVICTED", "run it again", during=_evict, program=HELD, both=True),
+    Row("NODE_LOST", "NODE_LOST", "kubectl describe node", during=_lose, program=HELD),
+    Row("NODE_LOST by the taint manager", "NODE_LOST", "kubectl describe node", during=_taint, program=HELD),
+    Row("DRIVER_DELETED", "DRIVER_DELETED", "find out who did it", during=_by_hand, program=HELD, both=True),
     Row("DRIVER_DELETED by force", "DRIVER_DELETED", "find out who did it", during=_by_force,
-        program=("lines.py", "100", "0.3"), soak=True),
+        program=HELD, soak=True),
     Row("DRIVER_DELETED though it returned 0", "DRIVER_DELETED", "find out who did it", during=_by_hand, program=("heeds.py",)),
     Row("EXECUTOR_OOM_LOOP", "EXECUTOR_OOM_LOOP", "executor.memory_overhead", True, during=_executors,
-        program=("fails.py", "3")),
+        program=("fails.py", GATE)),
     Row("APP_ERROR", "APP_ERROR", "no such column: tailnum", program=("bad.py",), both=True),
     Row("S3_AUTH", "S3_AUTH", "dataops check-s3", True, program=says(1, S3A)),
     Row("CLASS_NOT_FOUND", "CLASS_NOT_FOUND", "py_files", True, program=("imports.py",)),
@@ -278,16 +352,17 @@ CAUSES = [
 # What else ends a task.
 ENDINGS = [
     Row("create pod: 500 for ever", "UNREACHABLE", "try again later", faults=_answers(500, "create", "pods", times=ALWAYS),
-        policy={"start_timeout": "4s"}, drivers=0),
+        during=_answered("create", "pods", 500), drivers=0),
     Row("list: 503 for ever", "UNREACHABLE", "try again later", faults=_answers(503, "list", "pods", times=ALWAYS),
-        policy={"start_timeout": "4s"}, drivers=0),
+        during=_answered("list", "pods", 503), drivers=0),
     Row("no right to create", "PERMISSION_DENIED", "bind the role", True, before=_no_rights, drivers=0),
     Row("somebody else's pod", "FOREIGN_OBJECT", "delete or rename it yourself", True, before=_foreign, drivers=0),
     Row("a template that is refused", "REQUEST_REFUSED", "pod_template", True, drivers=0,
         app={"pod_template": {"spec": {"nodeSelector": {"a b": "c"}}}}),
     Row("the quota has room later", before=_quota, during=_quota_for_a_while),
-    Row("RUN_TIMEOUT", "RUN_TIMEOUT", "policy.run_timeout", program=("lines.py", "100", "0.3"), policy={"run_timeout": "2s"}),
-    Row("evicted, and made anew", during=_evict, program=("lines.py", "8", "0.4"), policy={"attempts": 2}, drivers=2),
+    Row("RUN_TIMEOUT", "RUN_TIMEOUT", "policy.run_timeout", program=HELD, policy={"run_timeout": "1h"},
+        during=_answered("get", "pods/log", 200)),
+    Row("evicted, and made anew", during=_evict, program=HELD, policy={"attempts": 2}, drivers=2),
 ]  # fmt: skip
 
 ROWS = [*CALLS, *CAUSES, *ENDINGS]

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ import pytest
 from airflow_dataops.core.errors import TransientError
 from airflow_dataops.core.spark_k8s.spec import ApplicationApi
 from tests.integration.spark_k8s.applied import applications, arguments_of, gone, spark_operators, task_of
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import SECRET, connect, hurry
 from tests.integration.spark_k8s.watching import kill, leave, pods, running
 from tests.services.kube import spark_crds
-from tests.services.kube.accounts import Namespace
+from tests.services.kube.accounts import Namespace, until
 from tests.services.kube.api import MERGE
 from tests.services.kube.controllers import Operators
+from tests.services.kube.proxy import Proxy
 from tests.unit.operators.shell import again, fire
 
 __all__ = ["spark_operators"]
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.airflow]
 pytest.importorskip("kubernetes_asyncio", reason="needs it: pip install 'airflow-dataops[kubernetes]'")
 
 KUBEFLOW, APACHE = ApplicationApi.KUBEFLOW, ApplicationApi.APACHE
@@ -87,9 +90,27 @@ def test_a_program_that_fails_is_told_in_one_line(namespace: Namespace, kind: Ap
 def test_an_operator_that_starts_a_driver_anew_is_followed(
     namespace: Namespace, kind: ApplicationApi, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = task_of(namespace, kind, "later.py", str(time.time() + 4), application=again_for(kind, 20)).run()
+    with gates() as asked:
+        threading.Thread(target=open_after, args=(asked, 2), daemon=True).start()
+        found = task_of(namespace, kind, "later.py", f"{asked.url}/end", application=again_for(kind, 20)).run()
     assert (found["exit_code"], found["attempt"]) == (0, 1)
     assert (capsys.readouterr().out or caplog.text).count("begun") >= 2
+
+
+@contextmanager
+def gates() -> Iterator[Gates]:
+    """Where drivers ask whether they may end."""
+    made = Gates()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def open_after(asked: Gates, times: int) -> None:
+    """Let drivers end well once so many have asked in vain."""
+    until(lambda: len(asked.seen) >= times)
+    asked.open.add("end")
 
 
 @MOSTLY_APACHE
@@ -142,15 +163,22 @@ def test_a_kind_that_is_not_installed_is_told_with_a_way_out(
 
 @MOSTLY_APACHE
 def test_a_kind_that_comes_while_the_task_looks_for_it_is_waited_for(
-    namespace: Namespace, kind: ApplicationApi, spark_operators: Operators
+    namespace: Namespace, kind: ApplicationApi, spark_operators: Operators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spark_crds.remove(spark_operators.api, kind)
-    later = threading.Timer(1.0, spark_crds.install, (spark_operators.api, kind), {"wait": False})
-    later.start()
+
+    def come() -> None:
+        until(lambda: [call for call in proxy.calls if (call.kind, call.status) == ("sparkapplications", 404)])
+        spark_crds.install(spark_operators.api, kind)
+
     try:
-        assert task_of(namespace, kind, "good.py", policy={"backoff": "6s"}).run()["exit_code"] == 0
+        with Proxy(namespace.kube) as proxy:
+            connect(namespace, monkeypatch, proxy.url)
+            later = threading.Thread(target=come, daemon=True)
+            later.start()
+            assert task_of(namespace, kind, "good.py", policy={"backoff": "40s"}).run()["exit_code"] == 0
+            later.join(120)
     finally:
-        later.join()
         spark_crds.install(spark_operators.api, kind)
 
 
@@ -239,9 +267,11 @@ def test_a_worker_that_is_killed_leaves_its_application_and_the_next_try_adopts_
 def test_a_trigger_that_dies_is_made_again_and_finds_its_application(
     namespace: Namespace, kind: ApplicationApi
 ) -> None:
-    task = task_of(namespace, kind, "good.py", "4")
-    trigger = task.begin()
-    leave(trigger, namespace)
-    [pod] = pods(namespace)
-    found = task.complete(fire(again(trigger)))
+    with gates() as asked:
+        task = task_of(namespace, kind, "waits.py", f"{asked.url}/end")
+        trigger = task.begin()
+        leave(trigger, namespace)
+        [pod] = pods(namespace)
+        asked.open.add("end")
+        found = task.complete(fire(again(trigger)))
     assert (found["driver_pod"], found["exit_code"]) == (pod["metadata"]["name"], 0)

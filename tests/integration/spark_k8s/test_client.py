@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from airflow_dataops.core.machine import Accepted, CallError, Gone
 from airflow_dataops.core.spark_k8s.log_cursor import LogCursor
 from airflow_dataops.core.spark_k8s.observation import PodView
 from airflow_dataops.core.spark_k8s.turn import Step
-from tests.integration.spark_k8s.running import driven, run_of, settings_of
+from tests.integration.spark_k8s.gates import Gates
+from tests.integration.spark_k8s.running import Clock, driven, run_of, settings_of
 from tests.services.kube.accounts import Namespace, pod
 from tests.services.kube.kube_server import KubeServer
 from tests.services.kube.podrunner import PodRunner
@@ -29,6 +31,16 @@ import os, sys, time
 print("begun by", os.getuid())
 time.sleep(float(sys.argv[1]) if sys.argv[1:] else 0)
 open("/dev/termination-log", "w").write('{"rows": 7}')
+print("done")
+""",
+    "held.py": """
+import sys, time, urllib.request
+while True:
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1]).read()
+        break
+    except OSError:
+        time.sleep(0.2)
 print("done")
 """,
     "bad.py": "print('so far'); raise ValueError('no such column: tailnum')",
@@ -68,20 +80,28 @@ def test_a_program_that_fails_is_told_with_its_own_words(namespace: Namespace) -
 
 def test_a_run_goes_on_through_a_restart_of_the_api_server(namespace: Namespace, kube: KubeServer) -> None:
     restarted: list[bool] = []
+    gates = Gates()
 
     def at(step: Step) -> None:
         if step.state.runs_since and not restarted:
             restarted.append(True)
             kube.restart("apiserver")
+            gates.open.add("end")
 
-    outcome, lines, client = asyncio.run(driven(namespace, run_of(namespace, "good.py", "2"), at))
+    outcome, lines, client = asyncio.run(driven(namespace, run_of(namespace, "held.py", f"{gates.url}/end"), at))
+    gates.close()
     assert (outcome.ok, restarted, lines[-1], client.calls["POST pods"]) == (True, [True], "done", 1)
 
 
 def test_a_quota_is_told_as_that(namespace: Namespace) -> None:
     namespace.quota(requests_cpu="50m", requests_memory="64Mi")
-    run = run_of(namespace, "good.py", start_timeout="2s")
-    outcome, _, _ = asyncio.run(driven(namespace, run))
+    clock = Clock()
+
+    def at(step: Step) -> None:
+        if step.state.told:
+            clock.jump(timedelta(hours=1))
+
+    outcome, _, _ = asyncio.run(driven(namespace, run_of(namespace, "good.py"), at, clock=clock))
     assert outcome.failure is not None
     assert outcome.failure.code == "QUOTA_EXCEEDED"
 

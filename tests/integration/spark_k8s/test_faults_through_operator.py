@@ -13,6 +13,7 @@ import pytest
 
 from airflow_dataops.core.errors import TransientError
 from airflow_dataops.triggers._machine import _MachineTrigger
+from tests.integration.spark_k8s.gates import Gates
 from tests.integration.spark_k8s.operating import connect, hurry, shell
 from tests.integration.spark_k8s.scanning import Scan
 from tests.integration.spark_k8s.table import CALLS, CAUSES, ENDINGS, Place, Row
@@ -23,7 +24,7 @@ from tests.services.kube.podrunner import PodRunner
 from tests.services.kube.proxy import Proxy
 from tests.unit.operators.shell import Shell, fire
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(180), pytest.mark.usefixtures("image")]
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("image")]
 pytest.importorskip("kubernetes_asyncio", reason="needs it: pip install 'airflow-dataops[kubernetes]'")
 AIRFLOW_3 = not airflow.__version__.startswith("2.")
 
@@ -34,10 +35,13 @@ def proxy(kube: KubeServer) -> Iterator[Proxy]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def connected(namespace: Namespace, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def place(namespace: Namespace, node: PodRunner, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Where a row is played: its task reaches the API server through the proxy."""
     connect(namespace, monkeypatch, proxy.url)
-    hurry(monkeypatch)
+    gates = Gates()
+    yield Place(namespace, node, gates, hurry(monkeypatch), proxy)
+    gates.close()
 
 
 def _cases(rows: list[Row]) -> list[object]:
@@ -76,10 +80,10 @@ def play(row: Row, deferrable: bool, proxy: Proxy, place: Place, scan: Scan) -> 
     """Play a row; return how the task failed."""
     faults = row.faults()
     proxy.arm(*faults)
-    meanwhile = row.play(place)
-    found = run(shell(row.arguments(place.namespace, deferrable=deferrable)), scan)
-    if meanwhile is not None:
-        meanwhile.join(30)
+    meanwhile = row.play(place, faults)
+    found = run(shell(row.arguments(place, deferrable=deferrable)), scan)
+    meanwhile.join(120)
+    assert not meanwhile.is_alive()
     assert all(fault.seen >= fault.nth for fault in faults), "the run did not come to the fault"
     return found
 
@@ -89,32 +93,29 @@ def test_a_call_that_fails_changes_nothing(
     row: Row,
     deferrable: bool,
     proxy: Proxy,
-    namespace: Namespace,
-    node: PodRunner,
+    place: Place,
     scan: Scan,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert play(row, deferrable, proxy, Place(namespace, node), scan) == {}
+    assert play(row, deferrable, proxy, place, scan) == {}
     told = capsys.readouterr().out or caplog.text
     scan.look("the task's log", told)
     lines = [f"line {number} of the driver" for number in range(int(row.program[1]))]
     assert [(line, told.count(line)) for line in lines if told.count(line) != 1] == []
     check_drivers(row, scan)
-    until(lambda: not namespace.api("GET", namespace.path("pods"))["items"])
+    until(lambda: not place.namespace.api("GET", place.namespace.path("pods"))["items"])
 
 
 @pytest.mark.parametrize(("row", "deferrable"), _cases([*CAUSES, *ENDINGS]))
-def test_a_run_ends_as_it_has_to(
-    row: Row, deferrable: bool, proxy: Proxy, namespace: Namespace, node: PodRunner, scan: Scan
-) -> None:
-    found = play(row, deferrable, proxy, Place(namespace, node), scan)
+def test_a_run_ends_as_it_has_to(row: Row, deferrable: bool, proxy: Proxy, place: Place, scan: Scan) -> None:
+    found = play(row, deferrable, proxy, place, scan)
     assert (found.get("code", ""), "final" in found) == (row.code, row.final), found
     assert row.hint in found.get("line", "")
     assert "\n" not in found.get("line", "")
     check_drivers(row, scan)
-    left = until(lambda: _own(namespace) == [] or _own(namespace)) if row.id != "somebody else's pod" else True
-    assert left is True, left
+    if row.id != "somebody else's pod":
+        until(lambda: not _own(place.namespace))
 
 
 def check_drivers(row: Row, scan: Scan) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from tests.integration.forking import Walker, walker
 from tests.integration.spark_k8s.elsewhere import MODULE
 from tests.integration.spark_k8s.scanning import Scan
 from tests.integration.spark_k8s.walking import KINDS, POINTS, Case, Life, check, drawn
-from tests.services.kube.accounts import Namespace
+from tests.services.kube.accounts import Namespace, until
 from tests.services.kube.kube_server import KubeServer
 from tests.services.kube.podrunner import PodRunner
 from tests.services.kube.proxy import Proxy
@@ -68,7 +68,8 @@ def test_an_undisturbed_run_comes_to_each_point_of_the_walk(
         if kind != "try":
             trigger = life.run("begin")
             before = len(proxy.calls)
-        threading.Timer(2, life.let_end).start()  # time for a second look
+        looks = [point for point in POINTS[kind] if point[0] == "get"]
+        threading.Thread(target=_end_after, args=(life, before, looks), daemon=True).start()
         if trigger is None:
             assert life.run("run")["exit_code"] == 0
         else:
@@ -77,6 +78,17 @@ def test_an_undisturbed_run_comes_to_each_point_of_the_walk(
         found = [(call.verb, call.kind) for call in proxy.calls[before:]]
     missed = [(verb, of, nth) for verb, of, nth in POINTS[kind] if found.count((verb, of)) < nth]
     assert missed == [], found
+
+
+def _end_after(life: Life, before: int, looks: Sequence[tuple[str, str, int]]) -> None:
+    """Let the driver end when there has been time for all looks."""
+
+    def there() -> bool:
+        found = [(call.verb, call.kind) for call in life.proxy.calls[before:]]
+        return all(found.count((verb, of)) >= nth for verb, of, nth in looks)
+
+    until(there)
+    life.let_end()
 
 
 def test_calls_drawn_from_the_commit(walk: Walk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from tests.unit.operators.spark_k8s.memory import World, shell
 
 __all__ = ["world"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 
 @pytest.fixture(scope="module")

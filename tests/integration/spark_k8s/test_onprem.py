@@ -28,7 +28,7 @@ from tests.services.kube.job_image import missing_spark
 from tests.services.s3_servers import ACCESS, SECRET
 
 __all__ = ["images", "place", "seaweedfs"]
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.airflow]
 pytest.importorskip("boto3", reason="needs boto3: pip install 'airflow-dataops[s3]'")
 
 STEPS = {"gate_bronze", "refine", "gate_silver", "publish", "report"}

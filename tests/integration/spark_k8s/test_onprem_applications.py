@@ -28,7 +28,7 @@ from tests.services.fixtures import seaweedfs
 from tests.services.kube.job_image import missing_spark
 
 __all__ = ["images", "place", "seaweedfs", "spark_operators"]
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300), pytest.mark.usefixtures("spark_operators")]
+pytestmark = [pytest.mark.airflow, pytest.mark.usefixtures("spark_operators")]
 
 STEPS = {"refine", "publish", "report"}
 

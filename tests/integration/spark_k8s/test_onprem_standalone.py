@@ -18,7 +18,7 @@ from tests.dag_files import dag_of
 from tests.services.kube.job_image import missing_spark, site_of
 from tests.services.spark_master import spark_master
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.airflow]
 
 ROOT = Path(__file__).parents[3]
 WHEN = datetime(2024, 1, 2, tzinfo=UTC)

@@ -21,7 +21,7 @@ from tests.services.kube.accounts import AIRFLOW, DRIVER, RBAC, Namespace, until
 from tests.services.kube.api import MERGE, Api, ApiError
 from tests.services.kube.kube_server import KubeServer
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.integration]
 
 Document = dict[str, Any]
 PROBLEM, WARNING, UNKNOWN = Level.PROBLEM, Level.WARNING, Level.UNKNOWN
@@ -91,7 +91,7 @@ def settled(space: Namespace, given: Document, check: str) -> dict[str, Finding]
         found = looked(space, given)
         return check not in found or found[check].level is Level.OK
 
-    until(gone, 20)
+    until(gone)
     return found
 
 
@@ -208,7 +208,7 @@ def test_each_finding_goes_with_what_mends_it(
         found = looked(space, given)
         return check in found and found[check].level is level
 
-    until(seen, 10)
+    until(seen)
     finding = found[check]
     if finding.manifests:
         apply(space, finding)
@@ -224,7 +224,7 @@ def test_a_namespace_that_has_no_room_now_has_some_later(space: Namespace) -> No
     space.quota(pods="3")
     space.run("other")
     found = looked(space, document(space))
-    until(lambda: (looked(space, document(space))["quota.quota"].level) is WARNING, 10)
+    until(lambda: (looked(space, document(space))["quota.quota"].level) is WARNING)
     found = looked(space, document(space))
     assert "1 are in use: it gets 1 of its 2 executors until others have ended" in found["quota.quota"].message
 
@@ -279,7 +279,7 @@ def test_an_account_that_may_nothing_is_told_what_it_needs(space: Namespace) -> 
         found.update(looked(space, document(space), settings=settings))
         return found["own.rights"].level is Level.OK and found["quota"].level is Level.OK
 
-    until(mended, 10)
+    until(mended)
     assert bad(looked(space, document(space), settings=settings)) == {}
 
 

@@ -16,7 +16,7 @@ from tests.services.kube.accounts import AIRFLOW, AIRFLOW_RULES, DRIVER, RBAC, N
 from tests.services.kube.api import MERGE, Api
 from tests.services.kube.kube_server import KubeServer
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 PIPELINE = (
     "version: 1\nkind: bronze_to_silver\nname: flights\nstart_date: 2024-01-01\nschedule: null\n"

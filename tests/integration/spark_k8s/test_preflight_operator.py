@@ -17,7 +17,7 @@ from tests.services.kube.api import Api
 from tests.services.kube.kube_server import KubeServer
 from tests.unit.operators.shell import Ti
 
-pytestmark = [pytest.mark.integration, pytest.mark.airflow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from tests.integration.spark_k8s.scanning import Scan, leaks
-from tests.services.kube.accounts import Namespace
+from tests.services.kube.accounts import Namespace, until
 from tests.services.kube.podrunner import PodRunner
 
 SECRET = "what/only=this+test-has"  # other tests look at the processes of this machine, too
@@ -26,8 +26,8 @@ def test_another_text_is_none() -> None:
 
 def _leave_it_everywhere(namespace: Namespace, node: PodRunner) -> None:
     with Scan(namespace, node, SECRET) as found:
-        namespace.run("p", "sh", "-c", f"echo {SECRET}; sleep 1")
-        namespace.wait("p")
+        namespace.run("p", "sh", "-c", f"echo {SECRET}; sleep 600")
+        until(lambda: found.shown("commands of processes"))
         found.look("XCom", {"value": SECRET})
 
 

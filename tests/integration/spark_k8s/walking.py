@@ -104,7 +104,7 @@ class Life:
         """Let a process do its work, to the end; return what it came to."""
         pid = self.start(do, number, **told)
         try:
-            until(lambda: self.ended(pid), 90)
+            until(lambda: self.ended(pid), 300)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
         assert self.outcome.exists(), "\n".join([*map(str, self.proxy.calls[-20:]), self.logs[-1].read_text()[-3000:]])
@@ -121,7 +121,7 @@ class Life:
             over.append(self.ended(pid))
             return over[-1] or self.proxy.holds
 
-        until(held, 120)
+        until(held, 300)
         if not over[-1]:
             os.kill(pid, signal.SIGKILL)
             until(lambda: self.ended(pid))

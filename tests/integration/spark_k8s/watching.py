@@ -21,7 +21,7 @@ def pods(namespace: Namespace) -> list[dict[str, Any]]:
 
 def running(namespace: Namespace) -> dict[str, Any]:
     """Return the one driver, as soon as its program runs."""
-    until(lambda: [one for one in pods(namespace) if one["status"]["phase"] == "Running"], 60)
+    until(lambda: [one for one in pods(namespace) if one["status"]["phase"] == "Running"])
     [pod] = pods(namespace)
     return pod
 

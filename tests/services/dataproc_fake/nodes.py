@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.services.ports import free_port
 from tests.services.processes import Keeper, Process
 
-_START = 60.0
+_START = 300.0
 
 
 @dataclass

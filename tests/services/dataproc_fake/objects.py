@@ -57,7 +57,7 @@ class Objects:
         if self.url is None:
             raise OSError("this Dataproc was started without a GCS server (--gcs URL)")
         request = urllib.request.Request(self.url + path, data, {"Content-Type": kind} if kind else {}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
 

@@ -20,7 +20,7 @@ from tests.services.dataproc_fake.records import Job, turn
 from tests.services.dataproc_fake.world import World
 from tests.services.processes import Keeper, Process
 
-_LOOK, _SPEAKS = 0.03, 10.0
+_LOOK, _SPEAKS = 0.03, 120.0
 
 
 class Runner:

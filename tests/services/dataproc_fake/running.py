@@ -95,7 +95,7 @@ class FakeDataproc:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
+                self._process.wait(60)
             self._process.kill()
         self._close()
 
@@ -107,7 +107,7 @@ class FakeDataproc:
         """
         request = urllib.request.Request(f"{self.url}/control/{what}", json.dumps(asked).encode(), method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise ValueError(json.load(error)["error"]) from None
@@ -153,7 +153,7 @@ class FakeDataproc:
 
     def _close(self) -> None:
         if self._process is not None:
-            self._process.wait(15)
+            self._process.wait(60)
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
                     stream.close()
@@ -228,7 +228,7 @@ class Project:
         """Return the calls so far, of some methods or of all."""
         return [call for call in self.fake.calls(self.id) if not methods or call["method"] in methods]
 
-    def wait(self, true: Callable[[], Any], seconds: float = 30) -> Any:
+    def wait(self, true: Callable[[], Any], seconds: float = 120) -> Any:
         """Wait until something is true, at most so many seconds of the machine's clock, and return it.
 
         Raises:

@@ -88,10 +88,12 @@ class Namespace:
         role = {"apiGroup": RBAC, "kind": "Role", "name": name}
         body = {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
         self.api("POST", self.path("rolebindings", group=rbac), body)
-        until(lambda: self._may(name, rules[-1]))  # the API server hears of roles by a watch of its own
+        group, resource, verb = (rules[-1][part][0] for part in ("apiGroups", "resources", "verbs"))
+        until(lambda: self.may(name, verb, resource, group))  # the API server hears of roles by a watch of its own
 
-    def _may(self, account: str, rule: dict[str, list[str]]) -> bool:
-        wanted = {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0]}
+    def may(self, account: str, verb: str, resource: str, group: str = "") -> bool:
+        """Tell whether a service account may do something, by what the API server knows now."""
+        wanted = {"group": group, "resource": resource, "verb": verb}
         spec = {
             "user": f"system:serviceaccount:{self.name}:{account}",
             "resourceAttributes": wanted | {"namespace": self.name},
@@ -123,7 +125,7 @@ class Namespace:
         """Return a pod; None where there is none."""
         return self.api.get(self.path("pods", name))
 
-    def wait(self, name: str, *phases: str, seconds: float = 30) -> Any:
+    def wait(self, name: str, *phases: str, seconds: float = 120) -> Any:
         """Return a pod as soon as it is in one of these phases; without phases, as soon as it has ended."""
         wanted = phases or ("Succeeded", "Failed")
 

@@ -33,7 +33,7 @@ class Audit:
         begun = [threading.Event() for _ in self._kinds]
         for kind, ready in zip(self._kinds, begun, strict=True):
             threading.Thread(target=self._follow, args=(kind, ready), daemon=True, name=f"audit-{kind}").start()
-        assert all(ready.wait(30) for ready in begun)
+        assert all(ready.wait(120) for ready in begun)
         return self
 
     def __exit__(
@@ -53,16 +53,16 @@ class Audit:
         return list(ours.values())
 
     def _catch_up(self) -> None:
-        """Wait until an object that is made now was seen: then so were all before it."""
-        if "configmaps" not in self._kinds:
-            return
-        name = f"audit-{time.monotonic_ns()}"
-        self._namespace.api("POST", self._namespace.path("configmaps"), {"metadata": {"name": name}})
-        end = time.monotonic() + 20
-        while not any(one["metadata"]["name"] == name for _, one in list(self._seen)[-200:]):
-            assert time.monotonic() < end, "the watch does not go on"
-            time.sleep(0.02)
-        time.sleep(0.05)  # watches of the other kinds are streams of their own
+        """Wait until of each kind, each a stream of its own, the newest version was seen of what there is, and of configmaps one made now."""
+        if "configmaps" in self._kinds:
+            marker = {"metadata": {"name": f"audit-{time.monotonic_ns()}"}}
+            self._namespace.api("POST", self._namespace.path("configmaps"), marker)
+        end = time.monotonic() + 120
+        for kind in self._kinds:
+            wanted = {_version(one) for one in self._namespace.api("GET", self._namespace.path(kind))["items"]}
+            while not wanted <= {_version(one) for of, one in list(self._seen) if of == kind}:
+                assert time.monotonic() < end, f"the watch of {kind} does not go on"
+                time.sleep(0.02)
 
     def _follow(self, kind: str, begun: threading.Event) -> None:
         path = self._namespace.path(kind)
@@ -82,6 +82,10 @@ class Audit:
             if event["type"] == "ERROR" or self._over.is_set():
                 return
             yield event["object"]
+
+
+def _version(document: Mapping[str, Any]) -> str:
+    return str(document["metadata"]["resourceVersion"])
 
 
 __all__ = ["Audit"]

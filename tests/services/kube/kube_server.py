@@ -14,6 +14,7 @@ import shutil
 import signal
 import ssl
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,8 @@ class KubeServer:
         admin: Certificate and key of a user who may do everything: for setting up and looking, never for what is tested.
         kubeconfig: The same user's kubeconfig.
         timings: Seconds from the start until something was ready.
+        away: Set while the API server is being restarted: it answers before it knows its roles, and refuses everybody. A load balancer of a
+            real one asks it before whether it is ready.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class KubeServer:
     ) -> None:
         self.binary, self.controllers, self.scheduler, self.extra = binary, controllers, scheduler, list(apiserver_args)
         self.timings: dict[str, float] = {}
+        self.away = threading.Event()
         self._processes: dict[str, Process] = {}
         self._commands: dict[str, list[str]] = {}
 
@@ -92,12 +96,15 @@ class KubeServer:
     def restart(self, name: str = "apiserver", *, down: float = 0.0) -> None:
         """Kill a process and start it again. An API server's watches break, and one from an old resourceVersion gets 410."""
         process = self._processes[name]
+        if name == "apiserver":
+            self.away.set()
         process.signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         time.sleep(down)
         self._spawn(name, self._commands[name])
         if name == "apiserver":
             self._wait(lambda: self._get("/readyz") == b"ok", name)
+            self.away.clear()
 
     def pause(self, name: str = "apiserver") -> contextlib.AbstractContextManager[None]:
         """Let a process hang: connections are taken by the kernel, and nobody answers."""
@@ -174,7 +181,7 @@ class KubeServer:
         context.load_cert_chain(*map(str, self.admin))
         handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         try:
-            with urllib.request.build_opener(*handlers).open(self.url + path, timeout=5) as answer:
+            with urllib.request.build_opener(*handlers).open(self.url + path, timeout=30) as answer:
                 found: bytes = answer.read()
                 return found
         except OSError:
@@ -184,10 +191,10 @@ class KubeServer:
         request = urllib.request.Request(
             self._etcd_url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
 
-    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 90) -> None:
+    def _wait(self, ready: Callable[[], bool], what: str, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not ready():
             for name, process in self._processes.items():

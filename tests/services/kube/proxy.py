@@ -170,6 +170,10 @@ class Proxy:
         self._held.set()
         self._released.wait(_LONGEST_HOLD)
 
+    def has_nobody(self) -> bool:
+        """Tell whether the API server is being restarted: as a load balancer does, let nobody to it before it is ready."""
+        return self._kube.away.is_set()
+
     def upstream(self) -> http.client.HTTPSConnection:
         """Return a new connection to the API server."""
         parts = urlsplit(self._kube.url)
@@ -230,7 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
         by_deed = {fault.deed: fault for fault in faults}
         if "delay" in by_deed:
             time.sleep(by_deed["delay"].seconds)
-        if "refuse" in by_deed:
+        if "refuse" in by_deed or self.server.proxy.has_nobody():
             raise _Broken
         given = by_deed.get("answer")
         if given is not None and not given.after:

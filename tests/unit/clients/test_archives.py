@@ -34,7 +34,7 @@ def test_another_process_imports_from_it_with_and_without_init(
     write_zip(archive, files)
     code = f"import sys; sys.path.insert(0, sys.argv[1]); import {module} as m; print(m.NAME, m.__file__)"
     command = [sys.executable, "-I", "-c", code, str(archive)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)
     assert said.returncode == 0, said.stderr
     name = f"{module.replace('.', '/')}.py"
     assert said.stdout.split() == [name, f"{archive}/{name}"]

@@ -46,7 +46,7 @@ def server(inbox: Inbox) -> Iterator[MailServer]:
         port = probe.getsockname()[1]
     controller = Controller(inbox, hostname="127.0.0.1", port=port, authenticator=check, auth_require_tls=False)
     controller.start()
-    yield MailServer(host="127.0.0.1", port=port, sender="dataops@example.org", ssl=False, timeout=5)
+    yield MailServer(host="127.0.0.1", port=port, sender="dataops@example.org", ssl=False, timeout=60)
     controller.stop()
 
 

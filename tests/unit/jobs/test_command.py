@@ -27,7 +27,7 @@ def ended(*argv: str) -> tuple[int, str, str]:
     with child:
         child.stdin.write(order + "\n")
         child.stdin.flush()
-        return child.wait(20), child.stdout.read(), child.stderr.read()
+        return child.wait(120), child.stdout.read(), child.stderr.read()
 
 
 @pytest.mark.parametrize(

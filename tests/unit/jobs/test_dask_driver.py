@@ -45,7 +45,7 @@ def test_a_document_that_is_not_the_one_that_was_meant_is_refused(tmp_path: Path
     done = subprocess.run(
         [sys.executable, "-m", "airflow_dataops.jobs.dask_driver", *arguments],
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1

@@ -20,7 +20,7 @@ def test_sigterm_becomes_an_exception_that_a_broad_except_does_not_swallow() -> 
     with Interrupter(nobody), pytest.raises(Interrupted) as caught:  # noqa: PT012
         try:
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5)
+            time.sleep(60)
         except Exception:  # noqa: BLE001 - as a user's code may have it
             pytest.fail("swallowed")
     assert caught.value.error.code == "CANCELLED"
@@ -28,10 +28,9 @@ def test_sigterm_becomes_an_exception_that_a_broad_except_does_not_swallow() -> 
 
 def test_another_thread_ends_a_wait_with_its_own_reason() -> None:
     reason = DataOpsError("gone", code="SCHEDULER_LOST")
-    with Interrupter(nobody) as interrupter:
+    with Interrupter(nobody) as interrupter, pytest.raises(Interrupted) as caught:  # noqa: PT012
         threading.Timer(0.05, interrupter.end, (reason,)).start()
-        with pytest.raises(Interrupted) as caught:
-            threading.Event().wait(5)
+        threading.Event().wait(60)
     assert caught.value.error is reason
 
 
@@ -78,7 +77,7 @@ def test_handlers_are_as_before_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def wait_until(true: object, seconds: float = 5) -> None:
+def wait_until(true: object, seconds: float = 60) -> None:
     assert callable(true)
     end = time.monotonic() + seconds
     while not true():

@@ -310,7 +310,7 @@ def test_the_job_as_a_process(lake: GateLake) -> None:
     )
     envelope = json.dumps({"spec": spec.model_dump(mode="json"), "secrets": {}}) + "\n"
     command = [sys.executable, "-m", "airflow_dataops.jobs.dq_gate", "--spec", "-"]
-    done = subprocess.run(command, input=envelope, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input=envelope, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     assert (document["verdict"], document["error"]["code"]) == ("failed", "GATE_FAILED")

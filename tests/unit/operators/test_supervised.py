@@ -22,7 +22,7 @@ def _seen_by_the_child(answer: Path, *, parent_leads: bool) -> str:
     In a process of its own: one in which other tests have used gRPC cannot fork any more.
     """
     call = f"from {__name__} import see; from pathlib import Path; see(Path({str(answer)!r}), {parent_leads})"
-    subprocess.run([sys.executable, "-c", call], check=True, timeout=60, cwd=Path(__file__).parents[3])
+    subprocess.run([sys.executable, "-c", call], check=True, timeout=300, cwd=Path(__file__).parents[3])
     return answer.read_text()
 
 

@@ -34,7 +34,7 @@ class Google:
         labels = more.pop("labels", {"team": "data"})
         whole = {"config_bucket": self.project.bucket} | (config or {})
         cluster = {"cluster_name": name, "labels": labels, "config": whole}
-        return self.clusters.create_cluster(request=self.place | {"cluster": cluster} | more, retry=None, timeout=10)
+        return self.clusters.create_cluster(request=self.place | {"cluster": cluster} | more, retry=None, timeout=120)
 
     def made(self, name: str = "c1", config: dict[str, Any] | None = None, **more: Any) -> Any:
         """Make a cluster and wait for it."""

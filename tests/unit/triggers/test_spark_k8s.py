@@ -17,7 +17,7 @@ from airflow_dataops.triggers import _task_state
 from tests.unit.operators.shell import Shell, Ti, again, asleep, cancel, fire
 from tests.unit.operators.spark_k8s.memory import SECRET, World, arguments, connect
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 @pytest.fixture

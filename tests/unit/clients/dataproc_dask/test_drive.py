@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -203,6 +202,7 @@ def test_blocking_works_inside_a_signal_handler_while_another_one_waits(
     over = threading.Event()
 
     async def long() -> str:
+        os.kill(os.getpid(), signal.SIGUSR1)
         while not over.is_set():
             await client.list_clusters("")
         return "ended"
@@ -213,7 +213,6 @@ def test_blocking_works_inside_a_signal_handler_while_another_one_waits(
 
     before = signal.signal(signal.SIGUSR1, handler)
     try:
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1)).start()
         assert run_blocking(long()) == "ended"
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -227,8 +226,9 @@ def test_a_handler_that_raises_cancels_the_coroutine() -> None:
         pass
 
     async def long() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         except asyncio.CancelledError:
             ended.append("cancelled")
             raise
@@ -238,11 +238,8 @@ def test_a_handler_that_raises_cancels_the_coroutine() -> None:
 
     before = signal.signal(signal.SIGUSR1, handler)
     try:
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-        begun = time.monotonic()
         with pytest.raises(Late):
             run_blocking(long())
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert ended == ["cancelled"]
-    assert time.monotonic() - begun < 5

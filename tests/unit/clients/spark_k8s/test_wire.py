@@ -212,5 +212,5 @@ def test_a_certificate_of_nobody_known_is_not_trusted(tmp_path: Any) -> None:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         found = asked(KubeSettings(host=f"https://127.0.0.1:{port}"), get)
-        thread.join(5)
+        thread.join(60)
     assert (found.code, answer_of(found)) == ("UNTRUSTED", Answer.NEVER)

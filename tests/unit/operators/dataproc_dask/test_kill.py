@@ -17,7 +17,7 @@ from airflow_dataops.operators.dataproc_dask import DataprocDaskJobOperator
 from tests.unit.operators.dataproc_dask.memory import World, arguments
 from tests.unit.operators.shell import Shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.unit.core.spark_k8s.fates import Fate
 from tests.unit.operators.shell import Shell, again, fire
 from tests.unit.operators.spark_k8s.memory import TRACEBACK, Client, World, shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 def fired(*fates: Fate, world: World) -> tuple[Shell, Any, Any]:

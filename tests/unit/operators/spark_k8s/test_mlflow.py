@@ -23,7 +23,7 @@ from tests.unit.operators.shell import fire
 from tests.unit.operators.spark_k8s import step
 from tests.unit.operators.spark_k8s.memory import World, connect, shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 TOKEN = "a-token-of/mlflow"
 

@@ -18,7 +18,7 @@ from tests.unit.operators.shell import Shell
 from tests.unit.operators.spark_k8s import step
 from tests.unit.operators.spark_k8s.memory import World, shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 pytest.importorskip(
     "airflow.providers.openlineage", reason="needs OpenLineage: pip install 'airflow-dataops[openlineage]'"
 )

@@ -12,7 +12,7 @@ import pytest
 from airflow_dataops.clients import s3
 from tests.unit.operators.spark_k8s.memory import SECRET, World, arguments, connect, shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 class Store:

@@ -21,7 +21,7 @@ from airflow_dataops.core.errors import TransientError
 from tests.unit.operators.spark_k8s.memory import SECRET, connect
 from tests.unit.operators.spark_k8s.standalone import shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 SUBMIT = """#!/bin/sh
 for word; do last=$word; done
 echo "argv: $*"
@@ -55,7 +55,7 @@ def is_gone(pid: int) -> bool:
 
 
 def until(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not (found := look()):
         assert time.monotonic() < end
         time.sleep(0.02)

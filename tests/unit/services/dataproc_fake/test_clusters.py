@@ -11,7 +11,7 @@ exceptions = pytest.importorskip("google.api_core.exceptions")
 
 
 def test_a_cluster_comes_up_and_says_when_each_state_began(google: Google) -> None:
-    cluster = google.create().result(timeout=10)
+    cluster = google.create().result(timeout=120)
     assert cluster.status.state.name == "RUNNING"
     assert [status.state.name for status in cluster.status_history] == ["CREATING"]
     assert cluster.status_history[0].state_start_time < cluster.status.state_start_time
@@ -19,7 +19,7 @@ def test_a_cluster_comes_up_and_says_when_each_state_began(google: Google) -> No
 
 def test_an_operation_says_what_it_is_about(google: Google) -> None:
     operation = google.create()
-    operation.result(timeout=10)
+    operation.result(timeout=120)
     metadata = operation.metadata
     assert metadata.cluster_uuid == google.get().cluster_uuid
     assert (metadata.operation_type, metadata.status.state.name) == ("CREATE", "DONE")
@@ -45,7 +45,7 @@ def test_a_cluster_is_deleted_by_uuid(google: Google) -> None:
     cluster = google.made()
     with pytest.raises(exceptions.NotFound):
         google.delete(cluster_uuid="00000000-0000-0000-0000-000000000000")
-    google.delete(cluster_uuid=cluster.cluster_uuid).result(timeout=10)
+    google.delete(cluster_uuid=cluster.cluster_uuid).result(timeout=120)
     with pytest.raises(exceptions.NotFound):
         google.get()
 
@@ -75,7 +75,7 @@ def test_the_idle_time_of_a_running_cluster_is_changed(google: Google) -> None:
         "cluster": {"config": {"lifecycle_config": {"idle_delete_ttl": {"seconds": 1200}}}},
         "update_mask": {"paths": ["config.lifecycle_config.idle_delete_ttl"]},
     }
-    changed = google.clusters.update_cluster(request=google.place | change).result(timeout=10)
+    changed = google.clusters.update_cluster(request=google.place | change).result(timeout=120)
     assert changed.config.lifecycle_config.idle_delete_ttl.total_seconds() == 1200
     assert changed.status.state.name == "RUNNING"
 
@@ -86,20 +86,20 @@ def test_times_to_live_fire(google: Google, kind: str) -> None:
     google.made(config={"lifecycle_config": {kind: {"seconds": 600}}})
     google.gone()
     (billed,) = google.project.bill()["clusters"]
-    assert 1 <= billed["seconds"] < 20
+    assert 1 <= billed["seconds"] < 300
 
 
 def test_a_cluster_with_a_job_is_not_idle(google: Google) -> None:
-    google.project.configure(ttl_divisor=600)
     google.made(config={"lifecycle_config": {"idle_delete_ttl": {"seconds": 600}}})
     google.submit("import time; time.sleep(3)")
+    google.project.configure(ttl_divisor=600)
     assert google.job_until("DONE").status.state.name == "DONE"
     google.gone()
 
 
 def test_operations_are_listed(google: Google) -> None:
     google.made()
-    google.delete().result(timeout=10)
+    google.delete().result(timeout=120)
     name = f"projects/{google.project.id}/regions/{google.project.region}/operations"
     found = google.clusters.list_operations({"name": name}).operations
     assert [operation.done for operation in found] == [True, True]

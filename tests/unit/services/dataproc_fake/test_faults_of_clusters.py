@@ -21,7 +21,7 @@ def test_create_reply_lost(google: Google) -> None:
     arm(google, "create_reply_lost")
     with pytest.raises(exceptions.ServiceUnavailable):
         google.create(request_id="same")
-    google.create(request_id="same").result(timeout=10)
+    google.create(request_id="same").result(timeout=120)
     assert len(google.project.bill()["clusters"]) == 1
     first, second = google.project.calls("CreateCluster")
     assert (first["committed"], first["faults"], second["faults"]) == (True, ["create_reply_lost"], [])
@@ -31,7 +31,7 @@ def test_create_reply_lost(google: Google) -> None:
 def test_an_operation_that_fails_leaves_a_cluster_in_error(google: Google, fault: str) -> None:
     words = {"create_stockout": "ZONE_RESOURCE_POOL", "create_quota": "quota", "create_kms": "cloudkms"}
     with pytest.raises(exceptions.GoogleAPICallError, match=words[fault]):
-        arm(google, fault).create().result(timeout=10)
+        arm(google, fault).create().result(timeout=120)
     assert google.get().status.state.name == "ERROR"
     assert len(google.project.billing()) == 1
 
@@ -60,7 +60,7 @@ def test_create_stuck(google: Google) -> None:
 
 
 def test_create_init_action_failed(google: Google) -> None:
-    cluster = arm(google, "create_init_action_failed").create().result(timeout=10)
+    cluster = arm(google, "create_init_action_failed").create().result(timeout=120)
     assert cluster.status.state.name == "ERROR"
     assert f"gs://{google.project.bucket}/" in cluster.status.detail
     log = cluster.status.detail.rpartition(" ")[2]
@@ -69,7 +69,7 @@ def test_create_init_action_failed(google: Google) -> None:
 
 def test_create_vanishes(google: Google) -> None:
     with pytest.raises(exceptions.Cancelled):
-        arm(google, "create_vanishes").create().result(timeout=10)
+        arm(google, "create_vanishes").create().result(timeout=120)
     assert google.listed() == []
 
 
@@ -87,11 +87,9 @@ def test_polls_fail_so_many_times(google: Google, code: str, error: str) -> None
 
 def test_polls_hang_until_the_caller_gives_up(google: Google) -> None:
     google.made()
-    arm(google, "polls_hang", times=1)
-    begun = time.monotonic()
+    arm(google, "polls_hang", times=1, seconds=3600)
     with pytest.raises(exceptions.DeadlineExceeded):
         google.clusters.get_cluster(request=google.place | {"cluster_name": "c1"}, retry=None, timeout=0.5)
-    assert time.monotonic() - begun < 10
 
 
 def test_foreign_cluster(google: Google) -> None:
@@ -119,7 +117,7 @@ def test_reply_held_until_the_caller_is_gone(google: Google) -> None:
     arm(google, "reply_held", method="CreateCluster")
     with pytest.raises(exceptions.DeadlineExceeded):
         google.clusters.create_cluster(
-            request=google.place | {"cluster": {"cluster_name": "c1"}}, retry=None, timeout=0.5
+            request=google.place | {"cluster": {"cluster_name": "c1"}}, retry=None, timeout=5
         )
     assert google.get().cluster_name == "c1"
 
@@ -130,7 +128,7 @@ def test_delete_unavailable(google: Google) -> None:
     with pytest.raises(exceptions.ServiceUnavailable):
         google.delete()
     assert google.get().status.state.name == "RUNNING"
-    google.delete().result(timeout=10)
+    google.delete().result(timeout=120)
 
 
 def test_delete_reply_lost(google: Google) -> None:
@@ -143,7 +141,7 @@ def test_delete_reply_lost(google: Google) -> None:
 def test_delete_operation_fails(google: Google) -> None:
     google.made()
     with pytest.raises(exceptions.InternalServerError):
-        arm(google, "delete_operation_fails").delete().result(timeout=10)
+        arm(google, "delete_operation_fails").delete().result(timeout=120)
     assert google.get().status.state.name == "RUNNING"
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -58,9 +59,12 @@ def test_driver_hangs_and_is_killed_after_the_grace(google: Google) -> None:
     google.project.configure(cancel_grace=0.5)
     google.made()
     google.project.arm("driver_hangs", after=0.1)
-    google.submit(BEATING)
+    google.submit(f"import os\nprint('process', os.getpid())\n{BEATING}")
     job = google.project.wait(lambda: google.log(google.job()) and google.job())
-    time.sleep(0.5)
+    output = google.project.fake.folder / "run/jobs" / job.job_uuid / "driver.log"
+    process = Path("/proc", output.read_text().split()[1], "stat")
+    google.project.wait(lambda: process.read_text().rpartition(")")[2].split()[0] == "T")
+    google.project.wait(lambda: "".join(google.log(job).values()) == output.read_text())
     before = google.log(job)
     time.sleep(0.5)
     assert google.log(job) == before

@@ -63,7 +63,7 @@ def test_an_id_stays_used_after_its_cluster_is_gone(google: Google) -> None:
     google.made()
     google.submit("print(1)")
     google.job_until("DONE")
-    google.delete().result(timeout=10)
+    google.delete().result(timeout=120)
     google.made()
     with pytest.raises(exceptions.AlreadyExists):
         google.submit("print(1)")

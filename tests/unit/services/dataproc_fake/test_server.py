@@ -63,7 +63,7 @@ def test_all_that_was_answered_is_there_after_sigkill(own: FakeDataproc) -> None
     with pytest.raises(exceptions.InvalidArgument, match="quota"):  # the third create, counted over both lives
         google.create("c2")
     google.create("c3")
-    google.delete().result(timeout=30)
+    google.delete().result(timeout=120)
     numbers = [call["number"] for call in own.calls()]
     assert numbers == list(range(1, len(numbers) + 1))
 
@@ -121,7 +121,7 @@ def test_unknown_fields_are_refused(google: Google) -> None:
     with grpc.secure_channel(fake.endpoint, grpc.ssl_channel_credentials(fake.authority.read_bytes())) as channel:
         call = channel.unary_unary("/google.cloud.dataproc.v1.ClusterController/ListClusters")
         with pytest.raises(grpc.RpcError) as refused:
-            call(unknown, metadata=[("authorization", "Bearer fake-token")], timeout=10)
+            call(unknown, metadata=[("authorization", "Bearer fake-token")], timeout=120)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "1023" in refused.value.details()
 

@@ -32,7 +32,7 @@ def begin(google: Google, whole: dict[str, object], request_id: str = "") -> obj
 def test_the_cluster_is_made_jobs_run_in_order_and_it_is_gone(google: Google) -> None:
     operation = begin(google, template(google, first="print(1)", second="print(2)"), "same")
     again = begin(google, template(google, first="print(1)", second="print(2)"), "same")
-    operation.result(timeout=30)
+    operation.result(timeout=120)
     assert again.operation.name == operation.operation.name
     metadata = operation.metadata
     assert metadata.state.name == "DONE"
@@ -47,7 +47,7 @@ def test_the_cluster_is_made_jobs_run_in_order_and_it_is_gone(google: Google) ->
 def test_a_job_that_fails_ends_the_workflow_and_the_cluster(google: Google) -> None:
     operation = begin(google, template(google, first="raise SystemExit(1)", second="print(2)"))
     with pytest.raises(exceptions.Aborted, match="first"):
-        operation.result(timeout=30)
+        operation.result(timeout=120)
     assert [node.state.name for node in operation.metadata.graph.nodes] == ["FAILED", "BLOCKED"]
     assert google.project.billing() == []
 
@@ -56,7 +56,7 @@ def test_a_cluster_that_cannot_be_made_ends_the_workflow(google: Google) -> None
     google.project.arm("create_stockout", method="InstantiateInlineWorkflowTemplate")
     operation = begin(google, template(google, first="print(1)"))
     with pytest.raises(exceptions.GoogleAPICallError, match="ZONE_RESOURCE_POOL"):
-        operation.result(timeout=30)
+        operation.result(timeout=120)
     assert google.project.billing() == []
 
 
@@ -65,7 +65,7 @@ def test_a_workflow_that_is_cancelled_takes_its_cluster_and_job_along(google: Go
     google.project.wait(lambda: google.project.fake.ask("jobs", project=google.project.id))
     operation.cancel()
     with pytest.raises(exceptions.Cancelled):
-        operation.result(timeout=30)
+        operation.result(timeout=120)
     assert google.project.billing() == []
     (job,) = google.project.fake.ask("jobs", project=google.project.id)
     assert job["state"] == "CANCELLED"
@@ -73,9 +73,9 @@ def test_a_workflow_that_is_cancelled_takes_its_cluster_and_job_along(google: Go
 
 def test_a_request_id_is_known_again_only_while_its_workflow_goes_on(google: Google) -> None:
     first = begin(google, template(google, first="print(1)"), "same")
-    first.result(timeout=30)
+    first.result(timeout=120)
     second = begin(google, template(google, first="print(1)"), "same")
-    second.result(timeout=30)
+    second.result(timeout=120)
     assert first.operation.name != second.operation.name
 
 
@@ -84,7 +84,7 @@ def test_the_time_of_all_jobs_is_bounded(google: Google) -> None:
     whole = template(google, first="import time; time.sleep(60)") | {"dag_timeout": {"seconds": 600}}
     operation = begin(google, whole)
     with pytest.raises(exceptions.DeadlineExceeded):
-        operation.result(timeout=30)
+        operation.result(timeout=120)
     (job,) = google.project.fake.ask("jobs", project=google.project.id)
     assert job["state"] == "CANCELLED"
     assert google.project.billing() == []
