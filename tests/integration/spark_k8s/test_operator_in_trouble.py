@@ -58,7 +58,7 @@ def expired(token: str) -> Fault:
 
 def follows(proxy: Proxy, since: int = 0) -> None:
     """Wait until the client that stays has read the driver's log: a task that defers leaves before its driver has one."""
-    until(lambda: any((call.kind, call.status) == ("pods/log", 200) for call in proxy.calls[since:]), 60)
+    until(lambda: any((call.kind, call.status) == ("pods/log", 200) for call in proxy.calls[since:]), 120)
 
 
 def through(gates: Gates, wait: Callable[[], Any]) -> threading.Thread:
@@ -91,7 +91,7 @@ def test_a_token_that_ends_is_read_anew_from_its_file(
         follows(proxy)
         file.write_text(second)
         proxy.arm(expired(first))
-        until(lambda: any(call.status == 401 for call in proxy.calls), 60)
+        until(lambda: any(call.status == 401 for call in proxy.calls), 120)
 
     other = through(gates, renew)
     found = task_of(place.namespace, "waits.py", f"{gates.url}/end", deferrable=deferrable).run()

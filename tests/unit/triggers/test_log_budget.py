@@ -7,6 +7,7 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pytest
 
@@ -71,7 +72,9 @@ def test_two_triggers_share_the_budget_line_by_line() -> None:
 
     budget = LogBudget(Pace(rate=100 * LINE, burst=LINE))
     asyncio.run(both())
-    assert said == ["a", "b"] * 20
+    assert len(said) == 40
+    ahead = list(accumulate(1 if name == "a" else -1 for name in said))
+    assert max(map(abs, ahead)) <= 2  # of a loop that is late one may be served before its turn
 
 
 def test_a_trigger_that_is_cancelled_while_it_waits_has_told_what_its_cursor_says() -> None:
