@@ -163,6 +163,7 @@ class _Refine:
             refuse_changed(self.spec, info)
         with self.timer("count", FaultPoint.REFINE_COUNTED):
             counts, losers = self._counted(info, plan, along, sum(file.rows for file in files))
+        reached(FaultPoint.REFINE_DEDUPLICATED)
         self._refuse(counts, plan)
         with self.timer("quarantine", FaultPoint.REFINE_ROWS_ASIDE):
             self._put_aside(info, plan, counts)

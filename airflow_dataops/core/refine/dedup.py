@@ -117,7 +117,7 @@ def loses() -> exp.Expression:
 def _ranked(dedup: DedupSpec, columns: Mapping[str, str], rows: exp.Select, kept: Iterable[str]) -> exp.Select:
     keys = list(dict.fromkeys(dedup.keys))
     if dedup.within is not None and dedup.event_time is not None:
-        rows = _grouped(rows, keys, dedup.event_time, within_seconds(dedup.within))
+        rows = _grouped(rows, keys, dedup.event_time, within_seconds(dedup.within), _ties(columns))
         keys = [*keys, _GROUP]
     rank = exp.Window(
         this=exp.RowNumber(),
@@ -134,21 +134,29 @@ def _order(dedup: DedupSpec, columns: Mapping[str, str]) -> list[exp.Expression]
     for name in asked:
         down = name.startswith("-") != (dedup.keep == "last")
         terms.append(exp.Ordered(this=column(name.removeprefix("-")), desc=down, nulls_first=False))
-    for name, kind in columns.items():
-        value: exp.Expression = column(name)
-        if types.base_name(kind) == "map":
-            value = plain_cast(value, "TEXT")  # maps have no order on Spark
-        terms.append(exp.Ordered(this=value, desc=False, nulls_first=False))
-    return terms
+    return [*terms, *_ties(columns)]
 
 
-def _grouped(rows: exp.Select, keys: list[str], event_time: str, seconds: int) -> exp.Select:
+def _ties(columns: Mapping[str, str]) -> list[exp.Expression]:
+    """Order by all columns: rows that are the same in all of them may change places."""
+    # maps have no order on Spark
+    values = [
+        plain_cast(column(name), "TEXT") if types.base_name(kind) == "map" else column(name)
+        for name, kind in columns.items()
+    ]
+    return [exp.Ordered(this=value, desc=False, nulls_first=False) for value in values]
+
+
+def _grouped(
+    rows: exp.Select, keys: list[str], event_time: str, seconds: int, ties: list[exp.Expression]
+) -> exp.Select:
     """Number the groups of a key: a new one starts where an event comes ``seconds`` or more after the one before it.
 
-    A row without event time is a group of its own, since nobody knows how far it is from the others.
+    A row without event time is a group of its own, since nobody knows how far it is from the others. Events of the same moment
+    must stand in one order in both windows: the first of them may start a group.
     """
     moment = plain_cast(column(event_time), "TIMESTAMPNTZ")
-    order = [exp.Ordered(this=column(event_time), desc=False, nulls_first=False)]
+    order = [exp.Ordered(this=column(event_time), desc=False, nulls_first=False), *ties]
     partition = [column(name) for name in keys]
     before = exp.Window(
         this=exp.Anonymous(this="LAG", expressions=[moment.copy()]),
