@@ -97,7 +97,7 @@ def our_refine(source: str, folder: str) -> dict[str, Any]:
 def refine_by_hand(spark: Any, source: str, folder: str) -> dict[str, Any]:
     """Do the same with data frames."""
     from pyspark.sql import Observation, Window
-    from pyspark.sql.functions import expr, row_number
+    from pyspark.sql.functions import desc, expr, row_number
 
     kept, final = Observation("kept"), Observation("final")
     frame = spark.read.parquet(source).withColumns(
@@ -106,7 +106,7 @@ def refine_by_hand(spark: Any, source: str, folder: str) -> dict[str, Any]:
     drops = ["count_if(dep_time IS NULL)", "count_if(dep_time IS NOT NULL AND NOT amount > 1)"]
     frame = frame.observe(kept, expr("count(*) AS read"), *(expr(f"{one} AS d{i}") for i, one in enumerate(drops)))
     frame = frame.filter("dep_time IS NOT NULL AND amount > 1").withColumn("price", expr("amount / quantity"))
-    newest = Window.partitionBy("order_id").orderBy(expr("ordered_at DESC"))
+    newest = Window.partitionBy("order_id").orderBy(desc("ordered_at"))
     frame = frame.withColumn("place", row_number().over(newest)).filter("place = 1").drop("place")
     frame = frame.withColumn("email", expr("sha2(concat('pepper', email), 256)"))
     names = frame.columns
