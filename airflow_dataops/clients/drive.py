@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, NotRequired, Protocol, TypedDict, TypeVar, Unpack
@@ -148,10 +149,13 @@ def run_blocking(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """
     outcome: Future[_T] = Future()
     runner: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[_T]]] = []
+    late = threading.Event()
 
     async def main() -> _T:
         task = asyncio.ensure_future(coroutine)
         runner.append((asyncio.get_running_loop(), task))
+        if late.is_set():
+            task.cancel()
         return await task
 
     def work() -> None:
@@ -160,18 +164,19 @@ def run_blocking(coroutine: Coroutine[Any, Any, _T]) -> _T:
         except BaseException as error:  # noqa: BLE001  it is raised where the result is waited for
             outcome.set_exception(error)
 
-    thread = threading.Thread(target=work, name="dataops-run", daemon=True)
-    thread.start()
     try:
+        # A handler can raise while the thread starts, too.
+        threading.Thread(target=work, name="dataops-run", daemon=True).start()
         while not outcome.done():
             # A signal can come just before the wait begins, or to another thread; it is noticed at the next round then.
             wait([outcome], _ROUND)
         return outcome.result()
     except BaseException:
-        if not outcome.done() and runner:
-            loop, task = runner[0]
-            loop.call_soon_threadsafe(task.cancel)
-            thread.join(_SECONDS_TO_STOP)
+        late.set()  # before the look at the runner: one of the two sees the other
+        for loop, task in runner if not outcome.done() else ():
+            with suppress(RuntimeError):  # the loop ends just now
+                loop.call_soon_threadsafe(task.cancel)
+        wait([outcome], _SECONDS_TO_STOP)
         raise
 
 
