@@ -24,7 +24,7 @@ def driven(project: Project) -> Driven:
     project.configure(speed=SPEED, create=20, delete=10)
     whole = document(project, {"args": {"seconds": 2}})
     whole["cluster"]["zones"] = []
-    del whole["policy"]["quota_backoff"]
+    del whole["policy"]["quota_backoff"], whole["cluster"]["idle_delete_ttl"]
     return Driven(project, DaskRun.model_validate(whole))
 
 

@@ -48,10 +48,15 @@ class Place:
     clock: Clock | None = None
     proxy: Proxy | None = None
 
-    def answered(self, verb: str, kind: str, *statuses: int) -> None:
-        """Wait until a run has an answer of one of these statuses to such a call."""
+    def answered(self, verb: str, kind: str, *statuses: int, times: int = 1) -> None:
+        """Wait until a run has so many answers of one of these statuses to such calls."""
         calls = self.proxy.calls if self.proxy else []
-        until(lambda: [one for one in calls if (one.verb, one.kind) == (verb, kind) and one.status in statuses])
+
+        def seen() -> bool:
+            found = [one for one in calls if (one.verb, one.kind) == (verb, kind) and one.status in statuses]
+            return len(found) >= times
+
+        until(seen)
 
     def let_end(self) -> None:
         """Let the drivers come to their end."""
@@ -301,16 +306,17 @@ def _waits_for(*reasons: str) -> Provoke:
             return any(reason in json.dumps(one["status"]) for one in found for reason in reasons)
 
         until(says)
+        place.answered("get", "pods", 200)  # it has looked: its time for the start began before
         place.pass_time()
 
     return provoke
 
 
 def _answered(verb: str, kind: str, *statuses: int) -> Provoke:
-    """Let the time pass, once the run has such an answer."""
+    """Let the time pass, once the run has such an answer for the second time: it has acted on the first then, by the clock of before."""
 
     def provoke(place: Place) -> None:
-        place.answered(verb, kind, *statuses)
+        place.answered(verb, kind, *statuses, times=2)
         place.pass_time()
 
     return provoke
