@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.house.tree import ROOT
 
-MARKED = "import pytest\npytestmark = pytest.mark.integration\n\n"
+MARKED = "from pytest import mark\npytestmark = [getattr(mark, 'integration')]\n\n"
 GOOD = MARKED + "def test_it():\n    pass\n"
 BAD = MARKED + "def test_it():\n    assert False\n"
 UNSTEADY = MARKED + (
