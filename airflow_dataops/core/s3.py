@@ -231,16 +231,20 @@ class S3Settings(Model):
             form["tls_ca_file_path"] = self.ca_bundle
         return form | _named(keys, "access_key", "secret_key", "session_token")
 
-    def for_delta(self, keys: S3Keys | None = None) -> dict[str, str]:
+    def for_delta(self, keys: S3Keys | None = None, *, bucket: str | None = None) -> dict[str, str]:
         """Return ``storage_options`` of ``deltalake``. A CA bundle goes to it by :meth:`process_environment`.
 
+        Args:
+            keys: The keys; None leaves them to AWS's chain.
+            bucket: The table's. It is needed where buckets are in the names of hosts: delta-rs puts none before an endpoint's.
+
         Raises:
-            SpecError: Signature v2, which it does not have (``S3_SIGNATURE``).
+            SpecError: Signature v2, which it does not have (``S3_SIGNATURE``), or no bucket where it is needed (``S3_SETTINGS``).
         """
         self._need_v4("delta-rs")
         form = {"AWS_VIRTUAL_HOSTED_STYLE_REQUEST": _flag(not self.addressed_by_path)}
         if self.endpoint_url:
-            form |= {"AWS_ENDPOINT_URL": self.endpoint_url, "AWS_ALLOW_HTTP": _flag(not self.tls)}
+            form |= {"AWS_ENDPOINT_URL": self._endpoint_of(bucket), "AWS_ALLOW_HTTP": _flag(not self.tls)}
         if self.signing_region:
             form["AWS_REGION"] = self.signing_region
         # Without conditions a commit is a plain rename: two writers at once lose one commit. One run per table is then a must.
@@ -289,6 +293,19 @@ class S3Settings(Model):
             "max_pool_connections": CONNECTIONS,
             **when,
         }
+
+    def _endpoint_of(self, bucket: str | None) -> str:
+        """Return the endpoint as delta-rs wants it: with the bucket before the host's name, where it is there."""
+        scheme, _, host = str(self.endpoint_url).partition("://")
+        if self.addressed_by_path:
+            return f"{scheme}://{host}"
+        if bucket is None:
+            raise SpecError(
+                "delta-rs puts no bucket before the name of an endpoint's host",
+                hint="name the table's: for_delta(keys, bucket='data-lake')",
+                code="S3_SETTINGS",
+            )
+        return f"{scheme}://{bucket}.{host}"
 
     def _java_trust(self) -> dict[str, str]:
         if not self.tls:
