@@ -15,16 +15,28 @@ import pytest
 
 from airflow_dataops.clients.s3 import S3Client
 from airflow_dataops.core.refine.spec import CleanSpec, DedupSpec, PublishSpec, RefineSpec
+from airflow_dataops.core.s3 import S3Settings
 from airflow_dataops.core.tables import EngineName, FullSlice, Resources, SourceSpec, TargetSpec
 from tests.services.fixtures import seaweedfs
 from tests.services.lossy import LossyProxy
-from tests.services.s3_servers import S3Server
+from tests.services.s3_servers import ACCESS, SECRET, S3Server
 from tests.spark import edges
 from tests.spark.comparing import RUN
 from tests.spark.jars import ROOT, pinned_jars
 
-pytest.importorskip("pyspark", reason="engine spark has environments of its own: make test-spark")
+pyspark = pytest.importorskip("pyspark", reason="engine spark has environments of its own: make test-spark")
 __all__ = ["seaweedfs"]
+PROGRAM = """
+import json, sys
+from pyspark.sql import SparkSession
+conf, table = json.loads(sys.argv[1]), sys.argv[2]
+builder = SparkSession.builder.master("local[1]")
+for name, value in conf.items():
+    builder = builder.config(name, value)
+spark = builder.getOrCreate()
+spark.range(7).write.parquet(table)
+print(spark.read.parquet(table).count())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +108,23 @@ def test_a_table_that_spark_publishes_to_a_bucket(seaweedfs: S3Server, jars: str
     # S3 has no renames: each would be a copy. A file of the committer's appears when its upload is completed.
     assert not [one for one in staged if one[2]]
     assert [path for method, path, _ in staged if method == "POST" and "uploadId" in path]
+
+
+@pytest.mark.skipif(
+    not pyspark.__version__.startswith("3.5"), reason="S3A of Spark 4 has no signature v2, and is refused it"
+)
+def test_spark_signs_by_v2_where_an_endpoint_knows_nothing_newer(seaweedfs: S3Server, jars: str) -> None:
+    proxy = LossyProxy(seaweedfs.url)
+    environ = {**seaweedfs.environ(), "S3_ENDPOINT_URL": proxy.url, "AWS_S3_SIGNATURE_VERSION": "v2"}
+    conf = {**S3Settings.from_env(environ).for_s3a(pyspark.__version__).conf, "spark.ui.enabled": "false"}
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}
+    submit = {"PYSPARK_SUBMIT_ARGS": f"--jars {jars} --driver-memory 1g pyspark-shell"}
+    command = [sys.executable, "-c", PROGRAM, json.dumps(conf), f"s3a://{seaweedfs.bucket()}/seven"]
+    try:
+        done = subprocess.run(
+            command, env={**os.environ, **keys, **submit}, capture_output=True, text=True, check=False
+        )
+    finally:
+        proxy.close()
+    assert done.stdout.split() == ["7"], done.stderr[-3000:]
+    assert set(proxy.signed) == {"AWS"}
