@@ -47,6 +47,12 @@ def test_a_cluster_gets_executors_and_a_laptop_none() -> None:
     assert laptop["spark.sql.adaptive.enabled"] == "true"
 
 
+@pytest.mark.parametrize("master", ["spark://host:7077", "local[2]"])
+def test_the_bound_of_an_executor_s_python_holds_on_every_master(master: str) -> None:
+    _, conf = submitted(master, executor={"memory": "2g", "pyspark_memory": "700m"})
+    assert conf["spark.executor.pyspark.memory"] == "700m"
+
+
 def test_nothing_about_kubernetes_is_said() -> None:
     _, conf = submitted(conf={"spark.kubernetes.executor.deleteOnTermination": "true"})
     assert [key for key in conf if key.startswith("spark.kubernetes")] == []
