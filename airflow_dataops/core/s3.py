@@ -84,7 +84,7 @@ class S3Settings(Model):
         path_style: The bucket in the path (true) or in the host's name; by default the path at an endpoint of one's own.
         signature: ``v4``, or ``v2`` for endpoints that know nothing newer.
         ca_bundle: PEM file of the authorities behind the endpoint's certificate, which is always verified; the system's without it.
-        truststore: The same as a Java truststore (PKCS12 or JKS) in the Spark image: Java reads no PEM.
+        truststore: The same as a Java truststore in the Spark image, one that is read without a password (JKS): Java reads no PEM.
         access_key: Reference to the key's id, such as ``env:S3_ACCESS_KEY_ID``.
         secret_key: Reference to the key.
         session_token: Reference to the token of lent keys.
@@ -316,7 +316,7 @@ class S3Settings(Model):
         if self.ca_bundle:
             raise SpecError(
                 f"S3A cannot read the CA bundle {self.ca_bundle!r}: Java takes a truststore, not PEM",
-                hint="`keytool -importcert -noprompt -file ca.pem -alias s3 -storetype PKCS12 -storepass changeit -keystore s3.p12`, "
+                hint="`keytool -importcert -noprompt -file ca.pem -alias s3 -storetype JKS -storepass changeit -keystore s3.jks`, "
                 "put it into the Spark image, and set S3_TRUSTSTORE (or truststore) to its path there",
                 code="S3_SETTINGS",
             )
