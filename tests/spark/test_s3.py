@@ -29,6 +29,8 @@ from tests.spark.jars import ROOT, pinned_jars
 
 pyspark = pytest.importorskip("pyspark", reason="engine spark has environments of its own: make test-spark")
 __all__ = ["seaweedfs"]
+# An endpoint that is not trusted is asked for minutes otherwise.
+ONCE = {"spark.hadoop.fs.s3a.attempts.maximum": "1", "spark.hadoop.fs.s3a.retry.limit": "1"}
 PROGRAM = """
 import json, sys
 from pyspark.sql import SparkSession
@@ -115,11 +117,11 @@ def test_a_table_that_spark_publishes_to_a_bucket(seaweedfs: S3Server, jars: str
 
 def seven(server: S3Server, environ: dict[str, str], jars: str) -> str:
     """Write and read seven rows by Spark with S3's settings of an environment; returns what the program says."""
-    conf = {**S3Settings.from_env(environ).for_s3a(pyspark.__version__).conf, "spark.ui.enabled": "false"}
+    conf = {**S3Settings.from_env(environ).for_s3a(pyspark.__version__).conf, **ONCE, "spark.ui.enabled": "false"}
     more = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}
     more |= {"PYSPARK_SUBMIT_ARGS": f"--jars {jars} --driver-memory 1g pyspark-shell"}
     command = [sys.executable, "-c", PROGRAM, json.dumps(conf), f"s3a://{server.bucket()}/seven"]
-    done = subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.strip()
 
