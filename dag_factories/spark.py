@@ -29,7 +29,7 @@ ONLY_IN_PODS = frozenset(
             "deferrable",
             "profile",
         ),
-        *("history_server", "console", "api_server", "image_pull_policy", "image_pull_secrets", "service", "labels"),
+        *("console", "api_server", "image_pull_policy", "image_pull_secrets", "service", "labels"),
         *("annotations", "pod_template", "executor_template", "application"),
     }
 )
@@ -38,7 +38,7 @@ ONLY_WITH_SPARK = frozenset({"executor", "executors", "executor_template", "even
 """What a driver has no use for that starts no Spark."""
 OF_STANDALONE = {
     "driver": frozenset({"memory"}),
-    "executor": frozenset({"cores", "memory"}),
+    "executor": frozenset({"cores", "memory", "pyspark_memory"}),
     "policy": frozenset({"run_timeout"}),
 }
 """What it has a use for, of sections that are otherwise about pods."""

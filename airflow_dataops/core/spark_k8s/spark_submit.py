@@ -48,6 +48,10 @@ def standalone_conf(app: SparkApp, master: str) -> dict[str, str]:
         del conf[_PROVIDER]
     conf["spark.driver.memory"] = app.driver.memory.spark
     conf |= event_log_conf(app)
+    if (
+        app.executor.pyspark_memory is not None
+    ):  # a bound of the Python beside each executor, which Spark sets on every master
+        conf["spark.executor.pyspark.memory"] = app.executor.pyspark_memory.spark
     if master.startswith("local"):
         return conf
     conf |= {f"spark.executorEnv.{name}": value for name, value in app.env.items()}

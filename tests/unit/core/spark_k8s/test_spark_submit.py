@@ -47,6 +47,12 @@ def test_a_cluster_gets_executors_and_a_laptop_none() -> None:
     assert laptop["spark.sql.adaptive.enabled"] == "true"
 
 
+@pytest.mark.parametrize("master", ["spark://host:7077", "local[2]"])
+def test_the_bound_of_an_executor_s_python_holds_on_every_master(master: str) -> None:
+    _, conf = submitted(master, executor={"memory": "2g", "pyspark_memory": "700m"})
+    assert conf["spark.executor.pyspark.memory"] == "700m"
+
+
 def test_nothing_about_kubernetes_is_said() -> None:
     _, conf = submitted(conf={"spark.kubernetes.executor.deleteOnTermination": "true"})
     assert [key for key in conf if key.startswith("spark.kubernetes")] == []
@@ -112,5 +118,12 @@ def test_a_stores_settings_are_added_under_the_users_own() -> None:
 def test_links() -> None:
     assert history_url(parts(), "app-1") is None
     assert history_url(parts("target.history_server", "https://h/x/"), "app-1") == "https://h/x/history/app-1/jobs/"
+    own = {"spec": {"sparkConf": {"spark.eventLog.enabled": "true", "spark.eventLog.dir": "s3a://logs"}}}
+    whole = document()
+    whole["app"] |= {"application": own, "event_log": None}
+    whole["target"]["history_server"] = "https://h"
+    assert history_url(RunParts.model_validate(whole), "a") == "https://h/history/a/jobs/"
+    own["spec"]["sparkConf"]["spark.eventLog.enabled"] = "false"
+    assert history_url(RunParts.model_validate(whole), "a") is None
     assert console_url(parts("target.console", "https://c"), "p-1") == "https://c/k8s/ns/analytics/pods/p-1"
     assert console_url(parts(), "p-1") is None

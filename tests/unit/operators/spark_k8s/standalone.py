@@ -19,8 +19,9 @@ def shell(word: str, home: Path, **policy: Any) -> Shell:
             "args": [word],
             "env": {"PIDS": str(home / "pids")},
             "secret_env": {"STORE_PASSWORD": "conn:store.password"},
+            "event_log": "hdfs://logs/events",
         },
-        target={"master": "spark://master:7077"},
+        target={"master": "spark://master:7077", "history_server": "https://history.example.com"},
         policy=policy,
         instance="tests",
     )

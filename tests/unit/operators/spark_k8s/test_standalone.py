@@ -74,6 +74,7 @@ def test_a_run_is_told_like_any_other_and_no_secret_is_in_its_arguments_or_log(
     task = shell("good", home)
     found = task.run()
     assert (found["application_id"], found["exit_code"], found["result"]) == ("app-20261122053000-0007", 0, {"rows": 4})
+    assert found["history_url"] == "https://history.example.com/history/app-20261122053000-0007/jobs/"
     log = said()
     assert "argv: --master spark://master:7077 --deploy-mode client" in log
     assert "STORE_PASSWORD=***" in log
