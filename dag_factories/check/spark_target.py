@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.s3 import S3Settings
 from airflow_dataops.core.spark_k8s.rules import broken_rules
+from airflow_dataops.core.spark_k8s.spark_submit import ALSO_HERE
 from airflow_dataops.core.spark_k8s.tracking import MlflowSettings, server_of
 from dag_factories import spark
 from dag_factories.check.dask_target import deepest
@@ -76,7 +77,7 @@ def _unused(runner: str, section: SparkTarget, place: Path) -> Iterator[Problem]
     if runner != "spark_standalone":
         return
     unused: list[Path] = [(field,) for field in sorted(spark.ONLY_IN_PODS & section.model_fields_set)]
-    for name, used in spark.OF_STANDALONE.items():
+    for name, used in ALSO_HERE.items():
         unused += [(name, field) for field in sorted(getattr(section, name).model_fields_set - used)]
     for path in unused:
         said = ".".join(map(str, path))

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.spark_k8s.links import console_url, history_url
-from airflow_dataops.core.spark_k8s.spark_submit import spark_submit, standalone_env
+from airflow_dataops.core.spark_k8s.spark_submit import IN_PODS_ONLY, spark_submit, standalone_env, without_effect
 from airflow_dataops.core.spark_k8s.spec import RunParts, SecretKeyRef
 from airflow_dataops.core.spark_k8s.storage import with_storage
 from tests.unit.core.spark_k8s.samples import document, parts
@@ -127,3 +127,20 @@ def test_links() -> None:
     assert history_url(RunParts.model_validate(whole), "a") is None
     assert console_url(parts("target.console", "https://c"), "p-1") == "https://c/k8s/ns/analytics/pods/p-1"
     assert console_url(parts(), "p-1") is None
+
+
+def test_what_is_only_for_pods_is_told_and_nothing_else() -> None:
+    app = {
+        "image": "spark:3.5",
+        "conf": {},
+        "driver": {"memory": "2g", "cores": 2},
+        "executor": {"pyspark_memory": "1g"},
+    }
+    target = {"master": "spark://host:7077", "namespace": "data", "history_server": "https://history.example.com"}
+    run = RunParts.model_validate({"app": app, "target": target, "policy": {"run_timeout": "1h", "attempts": 3}})
+    assert without_effect(run) == ["app.driver.cores", "app.image", "policy.attempts", "target.namespace"]
+
+
+def test_each_name_that_is_only_for_pods_is_a_field() -> None:
+    for part, names in IN_PODS_ONLY.items():
+        assert names <= set(RunParts.model_fields[part].annotation.model_fields)  # type: ignore[union-attr]
