@@ -15,20 +15,23 @@ from tests.services.ports import free_port
 
 KNOX = "1.6.1"
 JARS = maven.CACHE / f"knox-{KNOX}"
-ARTIFACTS = (
-    "gateway-server",
-    "gateway-provider-rewrite",
-    "gateway-provider-rewrite-func-hostmap-static",
-    "gateway-provider-rewrite-func-inbound-query-param",
-    "gateway-provider-rewrite-func-service-registry",
-    "gateway-provider-security-webappsec",
-    "gateway-provider-security-authc-anon",
-    "gateway-provider-security-authz-acls",
-    "gateway-provider-identity-assertion-common",
-    "gateway-provider-identity-assertion-pseudo",
-    "gateway-provider-ha",
-    "gateway-topology-simple",
-    "gateway-topology-hadoop-xml",
+ARTIFACTS = tuple(
+    f"org.apache.knox:{name}:{KNOX}"
+    for name in (
+        "gateway-server",
+        "gateway-provider-rewrite",
+        "gateway-provider-rewrite-func-hostmap-static",
+        "gateway-provider-rewrite-func-inbound-query-param",
+        "gateway-provider-rewrite-func-service-registry",
+        "gateway-provider-security-webappsec",
+        "gateway-provider-security-authc-anon",
+        "gateway-provider-security-authz-acls",
+        "gateway-provider-identity-assertion-common",
+        "gateway-provider-identity-assertion-pseudo",
+        "gateway-provider-ha",
+        "gateway-topology-simple",
+        "gateway-topology-hadoop-xml",
+    )
 )
 TOPOLOGY = """<?xml version="1.0" encoding="UTF-8"?>
 <topology>
@@ -109,7 +112,7 @@ class Knox:
         )
 
     def _java(self, *words: str) -> subprocess.Popen[bytes]:
-        path = f"{self.home}/launcher:{maven.jars(JARS, 'org.apache.knox', KNOX, ARTIFACTS)}/*"
+        path = f"{self.home}/launcher:{maven.jars(JARS, ARTIFACTS)}/*"
         with (self.home / "out").open("ab") as out:
             return subprocess.Popen(
                 [f"{maven.java_home()}/bin/java", *_LIGHT, *_OPENS, f"-DGATEWAY_HOME={self.home}", "-cp", path, *words],

@@ -35,14 +35,12 @@ def missing(what: str, folder: Path) -> str | None:
     return None
 
 
-def jars(folder: Path, group: str, version: str, artifacts: Sequence[str]) -> Path:
+def jars(folder: Path, artifacts: Sequence[str]) -> Path:
     """Return the folder with the jars of some artifacts and all that they need; Maven fills it the first time.
 
     Args:
         folder: Where they lie.
-        group: Of the artifacts.
-        version: Theirs.
-        artifacts: Their names.
+        artifacts: Their coordinates, ``group:name:version``.
 
     Raises:
         RuntimeError: Maven cannot fetch them.
@@ -54,7 +52,7 @@ def jars(folder: Path, group: str, version: str, artifacts: Sequence[str]) -> Pa
     part.mkdir(parents=True)
     listed = "".join(
         f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
-        for name in artifacts
+        for group, name, version in (one.split(":") for one in artifacts)
     )
     (part / "pom.xml").write_text(
         "<project><modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>tests</artifactId>"
@@ -63,6 +61,6 @@ def jars(folder: Path, group: str, version: str, artifacts: Sequence[str]) -> Pa
     command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={part}"]
     done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"mvn could not fetch {group} {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise RuntimeError(f"mvn could not fetch {', '.join(artifacts)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     part.rename(folder)
     return folder

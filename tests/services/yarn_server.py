@@ -25,13 +25,16 @@ from tests.services.ports import free_port
 
 HADOOP = "3.3.6"
 JARS = maven.CACHE / f"yarn-{HADOOP}"
-ARTIFACTS = (
-    "hadoop-yarn-server-resourcemanager",
-    "hadoop-yarn-server-nodemanager",
-    "hadoop-yarn-server-timelineservice",
-    "hadoop-yarn-client",
-    "hadoop-common",
-    "hadoop-auth",
+ARTIFACTS = tuple(
+    f"org.apache.hadoop:{name}:{HADOOP}"
+    for name in (
+        "hadoop-yarn-server-resourcemanager",
+        "hadoop-yarn-server-nodemanager",
+        "hadoop-yarn-server-timelineservice",
+        "hadoop-yarn-client",
+        "hadoop-common",
+        "hadoop-auth",
+    )
 )
 OPENS = "--add-opens=java.base/java.lang=ALL-UNNAMED"
 LIGHT = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -47,7 +50,7 @@ def missing() -> str | None:
 
 def jars() -> Path:
     """Return the folder with Hadoop's jars; Maven fills it the first time."""
-    return maven.jars(JARS, "org.apache.hadoop", HADOOP, ARTIFACTS)
+    return maven.jars(JARS, ARTIFACTS)
 
 
 @contextlib.contextmanager
