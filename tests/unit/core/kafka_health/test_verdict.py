@@ -129,6 +129,21 @@ def test_how_long_a_record_waits(changes: dict[str, Any], found: set[Code]) -> N
     assert codes_of(Watch(check).look(snapshot_of(view(**{"committed": 10, "end": 20, **changes})))) == found
 
 
+def test_what_is_late_may_be_later_still() -> None:
+    check = check_of(delay={"warning": "5m", "critical": "1h"})
+    verdict = Watch(check).look(snapshot_of(view(10, 20, younger={300_000: -1})))
+    assert codes_of(verdict) == {Code.DELAY_EXCEEDED, Code.DELAY_UNKNOWN}
+    assert verdict.severity is Severity.UNKNOWN
+    both = Watch(check).look(snapshot_of(view(10, 20, younger={300_000: -1, 3_600_000: 10})))
+    assert (codes_of(both), both.severity) == ({Code.DELAY_EXCEEDED}, Severity.WARNING)
+
+
+def test_all_that_waits_is_added_up_what_may_wait_included() -> None:
+    looked = snapshot_of(*(view(0, 9, number) for number in range(10)))
+    check = check_of(allowed_lag=9, total_lag={"warning": 89})
+    assert codes_of(Watch(check).look(looked)) == {Code.TOTAL_LAG_EXCEEDED}
+
+
 def test_without_timestamps_looks_tell_how_long_a_record_waits() -> None:
     watch = Watch(check_of(delay={"warning": "2m", "critical": "4m"}))
     looks = trace([(10, 10), (10, 20), (11, 19 + 2), (12, 22), (13, 23), (14, 24), (15, 24)])
