@@ -91,8 +91,8 @@ def test_what_was_found_before_a_rebalance_is_still_found_in_it() -> None:
 
 def test_the_time_of_a_rebalance_is_no_time_without_a_commit() -> None:
     looks = [
-        *trace([(10, 20), (20, 29)]),
-        *(snapshot_of(view(20, 29 + n), minute=n, state=REBALANCE) for n in (2, 3, 4)),
+        *trace([(10, 30), (20, 39)]),
+        *(snapshot_of(view(20, 39 + n), minute=n, state=REBALANCE) for n in (2, 3, 4)),
     ]
     for check in (check_of(), burrow_of()):
         assert codes_of(Watch(check).follow(looks)) == set()
