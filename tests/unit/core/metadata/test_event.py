@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -85,6 +86,7 @@ def test_a_wrong_checksum_is_refused(text: str) -> None:
 )
 def test_times_are_utc_and_milliseconds(text: str, form: str) -> None:
     assert kept(extracted_at=text)["extracted_at"] == form
+    assert take(event(extracted_at=text), now=NOW).event.extracted_at.tzinfo is UTC
 
 
 @pytest.mark.parametrize(

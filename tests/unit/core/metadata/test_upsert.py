@@ -81,8 +81,9 @@ def test_a_tie_is_broken_by_what_was_sent_and_not_by_what_was_made_of_it() -> No
 
 def test_orders_compare_as_their_parts_do_and_no_order_is_lowest() -> None:
     assert all(event.order > NO_ORDER for event in POOL)
-    assert len({len(event.order) for event in [*POOL, stored("a", -(10**7), revision=999_999)]}) == 1
+    assert len({len(event.order) for event in [*POOL, stored("a", -29_000_000, revision=999_999)]}) == 1
     assert stored("a", 0, 5.0).order < stored("a", 1, -5.0).order
+    assert stored("a", -29_000_000).order < stored("a").order  # of 1970
 
 
 def test_what_is_stored_says_nothing_of_where_it_came_from() -> None:
