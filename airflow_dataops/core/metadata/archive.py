@@ -21,7 +21,9 @@ from typing import Literal
 
 from airflow_dataops.core.errors import DataOpsError
 from airflow_dataops.core.metadata.canonical import encode
-from airflow_dataops.core.metadata.dead_letter import Headers
+from airflow_dataops.core.metadata.dead_letter import Headers, Record
+from airflow_dataops.core.metadata.faults import Reason
+from airflow_dataops.core.metadata.upsert import Stored
 
 BLOCK = 10_000  # offsets; it is part of what an object's name means, and so no setting
 _TOPIC = r"[A-Za-z0-9._-]{1,249}"
@@ -112,6 +114,14 @@ class Rewrite:
 
     rows: tuple[Row, ...]
     changed: bool
+
+
+def row_of(record: Record, outcome: Stored | Reason) -> Row:
+    """Return the row of a record: of one that was stored with what was stored of it, of a dead one with the reason."""
+    raw = (record.offset, record.timestamp, record.key, record.value, record.headers)
+    if isinstance(outcome, Reason):
+        return Row(*raw, status="dead", reason=outcome.value)
+    return Row(*raw, order=outcome.order, event_key=outcome.key, enriched=outcome.body)
 
 
 def object_of(topic: str, partition: int, offset: int, timestamp: int, *, block: int = BLOCK) -> ObjectId:
@@ -227,5 +237,6 @@ def _texts(row: Row) -> Mapping[str, object]:
 
 
 __all__ = [
-    "BLOCK", "ArchiveConflict", "ObjectId", "Rewrite", "Row", "content", "object_of", "parse_key", "sealed", "superset", "touched",
+    "BLOCK", "ArchiveConflict", "ObjectId", "Rewrite", "Row", "content", "object_of", "parse_key", "row_of", "sealed",
+    "superset", "touched",
 ]  # fmt: skip

@@ -8,13 +8,17 @@ an archive come by offset; by key they are sorted on disk, and a store answers i
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import Any, TypeVar
 
+from airflow_dataops.core.metadata.archive import Row
+from airflow_dataops.core.metadata.dead_letter import Record
 from airflow_dataops.core.metadata.event import CHECK
 
 T = TypeVar("T")
@@ -102,6 +106,19 @@ class Tally:
     def is_equal(self) -> bool:
         """True where nothing is different."""
         return not self.differences
+
+
+def entry_of(one: Record | Row) -> Entry:
+    """Return what is compared of a record of the topic, or of a row of the archive: the same for both, to the byte."""
+    headers = [[name, _hex(value)] for name, value in one.headers]
+    text = json.dumps([one.timestamp, _hex(one.key), _hex(one.value), headers])
+    key = (one.key or b"").decode("utf-8", "backslashreplace")
+    return Entry(one.offset, key, hashlib.sha256(text.encode()).hexdigest())
+
+
+def wanted_of(partition: int, row: Row) -> Wanted | None:
+    """Return what the store should have of a row; None of a dead one."""
+    return Wanted(row.event_key, row.order, partition, row.offset) if row.status == "stored" else None
 
 
 def by_offset(
@@ -220,6 +237,10 @@ def _joined(left: Iterable[tuple[Any, Any]], right: Iterable[tuple[Any, Any]]) -
             one, other = next(lefts, None), next(rights, None)
 
 
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
+
+
 def _below(entries: Iterable[Entry], stop: int) -> Iterator[Entry]:
     for entry in entries:
         if entry.offset >= stop:
@@ -237,4 +258,6 @@ def _in_order(items: Iterable[T], key: Callable[[T], Any], what: str, *, strictl
         yield item
 
 
-__all__ = ["Difference", "Entry", "Kind", "Tally", "Wanted", "by_key", "by_offset", "in_offset_order", "merged"]
+__all__ = [
+    "Difference", "Entry", "Kind", "Tally", "Wanted", "by_key", "by_offset", "entry_of", "in_offset_order", "merged", "wanted_of",
+]  # fmt: skip

@@ -31,6 +31,10 @@ def take(document: Any, *, now: datetime, assumed: str | None = None, versions: 
         EventRefused: It is no event that can be taken; ``reason`` and ``faults`` say why.
     """
     check_depth(document)
+    return _taken(document, now, assumed, versions)
+
+
+def _taken(document: Any, now: datetime, assumed: str | None, versions: Versions) -> Read:
     read = versions.read(document, assumed=assumed)
     if len(read.wire) > EVENT_BYTES:
         raise one(Reason.TOO_LARGE, "", f"{len(read.wire)} bytes as canonical JSON", f"up to {EVENT_BYTES} bytes")
@@ -54,7 +58,7 @@ def decode(value: bytes | None, *, key: bytes | None, now: datetime, versions: V
         EventRefused: As :func:`take` and :func:`.reading.read_json`; ``KEY_DIFFERS`` where the record's key is not the event's: records
             of one event could then lie in two partitions.
     """
-    read = take(read_json(value), now=now, versions=versions)
+    read = _taken(read_json(value), now, None, versions)
     wanted = read.event.idempotency_key
     if key is not None and key != wanted.encode():
         raise one(

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_dataops.core.metadata.archive import row_of
+from airflow_dataops.core.metadata.dead_letter import Record
 from airflow_dataops.core.metadata.event import CHECK
+from airflow_dataops.core.metadata.faults import Reason
 from airflow_dataops.core.metadata.reconcile import (
     Difference,
     Entry,
@@ -16,9 +20,12 @@ from airflow_dataops.core.metadata.reconcile import (
     Wanted,
     by_key,
     by_offset,
+    entry_of,
     in_offset_order,
     merged,
+    wanted_of,
 )
+from tests.unit.core.metadata.events import stored
 
 entries = st.dictionaries(st.integers(0, 12), st.tuples(st.sampled_from("ab"), st.sampled_from("12")), max_size=10)
 events = st.lists(
@@ -146,3 +153,27 @@ def test_no_more_than_a_few_rows_are_held() -> None:
     keys = (Wanted(f"{number:09d}", "1", 0, number) for number in range(1_000_000_000))
     store = ((f"{number:09d}", "1") for number in range(1_000_000_000) if number != 50)
     assert next(by_key(keys, store, tally=Tally())).offset == 50
+
+
+def test_a_record_and_its_row_are_the_same_entry_and_any_other_bytes_are_not() -> None:
+    record = Record("gpu-metadata", 2, 7, -1, b"k\xff", None, (("h", None), ("h", b"")))
+    for outcome in (stored("a"), Reason.INVALID):
+        assert entry_of(row_of(record, outcome)) == entry_of(record)
+    others = [
+        replace(record, key=None),
+        replace(record, value=b""),
+        replace(record, timestamp=0),
+        replace(record, headers=(("h", b""), ("h", None))),
+    ]
+    assert len({entry_of(one).content for one in [record, *others]}) == 5
+
+
+def test_the_store_should_have_what_was_stored_and_no_dead_record() -> None:
+    record = Record("gpu-metadata", 2, 7, 0, b"a", b"{}")
+    event = stored("a")
+    row = row_of(record, event)
+    assert (row.status, row.enriched, row.raw) == ("stored", event.body, (0, b"a", b"{}", ()))
+    wanted = wanted_of(2, row)
+    assert wanted == Wanted("a", event.order, 2, 7)
+    assert list(by_key([wanted], [(event.key, event.order)], tally=Tally())) == []
+    assert wanted_of(2, row_of(record, Reason.NOT_JSON)) is None
