@@ -90,6 +90,7 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
     assert imported - base - set(PACKAGES) <= {
         "airflow",
         "asgiref",
+        "confluent_kafka",
         "fastapi",
         "markupsafe",
         "openlineage",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from airflow_dataops.core.metadata import limits
-from airflow_dataops.core.metadata.canonical import digest, encode
+from airflow_dataops.core.metadata.canonical import digest, encode_document
 from airflow_dataops.core.metadata.fields import (
     AttributeName,
     AttributeValue,
@@ -242,7 +242,7 @@ def document_of(event: Model) -> dict[str, Any]:
 
 def encode_event(event: Model) -> bytes:
     """Return the event's canonical bytes: what goes to Kafka as the record's value."""
-    return encode(document_of(event))
+    return encode_document(document_of(event))
 
 
 __all__ = [

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -54,6 +55,8 @@ def _text(longest: int, *, lines: bool = False) -> Callable[[str], str]:
     control = _CONTROL_BUT_LINES if lines else _CONTROL
 
     def form(text: str) -> str:
+        if text.isascii() and text.isprintable():  # most are; its length is known to be right
+            return text
         made = text if text.isascii() else unicodedata.normalize("NFC", text)
         if len(made) > longest:  # some characters are two or three in this form
             raise invalid(f"a text of at most {longest} characters")
@@ -111,6 +114,7 @@ def _checksum(text: str) -> str:
     return made
 
 
+@lru_cache(maxsize=1024)  # there are few of them
 def _media_type(text: str) -> str:
     kind, *rest = (part.strip() for part in text.split(";"))
     found = [_PARAMETER.fullmatch(part) for part in rest]

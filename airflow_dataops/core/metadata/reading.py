@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from airflow_dataops.core.metadata.faults import EventRefused, Reason, one, shown
@@ -24,6 +23,17 @@ def read_json(data: bytes | None, *, most: int = _LARGEST_RAW) -> Any:
         EventRefused: There are none or too many, they are not UTF-8 or not JSON by RFC 8259 (no NaN, no Infinity), an object names a key
             twice, or something is nested too deeply. The reason says which.
     """
+    value = parse(data, most=most)
+    check_depth(value)
+    return value
+
+
+def parse(data: bytes | None, *, most: int) -> Any:
+    """Return what :func:`read_json` does, however deeply it is nested: for a list of events, each of which is looked at on its own.
+
+    Raises:
+        EventRefused: As there.
+    """
     if not data:
         raise one(Reason.EMPTY, "", "nothing", "a JSON object")
     if len(data) > most:
@@ -33,7 +43,7 @@ def read_json(data: bytes | None, *, most: int = _LARGEST_RAW) -> Any:
     except UnicodeDecodeError as bad:
         raise one(Reason.NOT_UTF8, "", f"byte 0x{data[bad.start]:02x} at offset {bad.start}", "UTF-8") from None
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as bad:
         raise one(Reason.NOT_JSON, "", f"{bad.msg} at line {bad.lineno}, column {bad.colno}", "JSON") from None
     except RecursionError:
@@ -42,23 +52,21 @@ def read_json(data: bytes | None, *, most: int = _LARGEST_RAW) -> Any:
         raise
     except ValueError:  # Python refuses to read numbers of thousands of digits
         raise one(Reason.NOT_JSON, "", "a number of thousands of digits", "numbers as doubles") from None
-    check_depth(value)
-    return value
 
 
 def check_depth(value: Any) -> None:
     """Raise where a JSON value is nested too deeply (``TOO_DEEP``)."""
-    level = [value]
+    level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEPTH):
-        level = [inner for one in level for inner in _inner(one)]
         if not level:
             return
-    raise _too_deep()
-
-
-def _inner(value: Any) -> Iterator[Any]:
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (part for part in parts if isinstance(part, dict | list))
+        inner: list[Any] = []
+        for one in level:
+            parts = one.values() if isinstance(one, dict) else one
+            inner += [part for part in parts if isinstance(part, (dict, list))]
+        level = inner
+    if level:
+        raise _too_deep()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -78,4 +86,4 @@ def _too_deep() -> EventRefused:
     return one(Reason.TOO_DEEP, "", "deeper nesting", f"objects and lists nested {DEPTH} deep")
 
 
-__all__ = ["check_depth", "read_json"]
+__all__ = ["check_depth", "parse", "read_json"]

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 from pydantic import ValidationError
 
 from airflow_dataops.core.errors import did_you_mean
-from airflow_dataops.core.metadata.canonical import encode
+from airflow_dataops.core.metadata.canonical import encode_document
 from airflow_dataops.core.metadata.event import EventV1, document_of
 from airflow_dataops.core.metadata.faults import EventRefused, Reason, faults_in, one, refused, shown
 from airflow_dataops.core.model import Model
@@ -112,7 +112,7 @@ class Versions:
         place = self._place(document.get("schema_version", assumed))
         version = self._versions[place]
         written = _validated(version, {"schema_version": version.name, **document})
-        wire = encode(document_of(cast("Model", written)))
+        wire = encode_document(document_of(cast("Model", written)))
         return Read(written, self._lifted(written, place), wire)
 
     def _lifted(self, written: Event, place: int) -> Event:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_dataops.core.metadata.event import encode_event
-from airflow_dataops.core.metadata.faults import Reason, one, shown
+from airflow_dataops.core.metadata.faults import EventRefused, Reason, one, shown
 from airflow_dataops.core.metadata.fields import moment_text
 from airflow_dataops.core.metadata.limits import AHEAD, EVENT_BYTES
 from airflow_dataops.core.metadata.reading import check_depth, read_json
@@ -30,8 +30,11 @@ def take(document: Any, *, now: datetime, assumed: str | None = None, versions: 
     Raises:
         EventRefused: It is no event that can be taken; ``reason`` and ``faults`` say why.
     """
-    check_depth(document)
-    return _taken(document, now, assumed, versions)
+    try:
+        return _taken(document, now, assumed, versions)
+    except EventRefused:
+        check_depth(document)  # no version allows for more: what is too deep is refused in any case, and this says why
+        raise
 
 
 def _taken(document: Any, now: datetime, assumed: str | None, versions: Versions) -> Read:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dataops.core.metadata.canonical import digest, encode, number
+from airflow_dataops.core.metadata.canonical import digest, encode, encode_document, number
 from airflow_dataops.core.metadata.limits import LARGEST_INTEGER
 
 keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -87,6 +87,27 @@ def test_the_bytes_are_json_of_the_same_value_and_a_fixed_point(value: Any) -> N
     made = encode(value)
     assert json.loads(made, parse_int=float) == json.loads(json.dumps(value), parse_int=float)
     assert encode(json.loads(made)) == made
+
+
+@given(st.dictionaries(keys, values, max_size=6))
+def test_the_quick_way_makes_the_same_bytes(document: dict[str, Any]) -> None:
+    assert encode_document(document) == encode(document)
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.0, 1e16, 1e-7, 1.5e-7, -1e-300, 0.1, 2.5, "1e-7", "x1.0", [1.0], [-2e20, 1]]
+)
+def test_the_quick_way_sees_a_number_that_is_written_in_another_way(value: Any) -> None:
+    documents = [{"a": value}, {"a": 1, "b": value, "c": 2}, {"a": [value, 1]}, {"a": [1, value]}]
+    assert [encode_document(one) for one in documents] == [encode(one) for one in documents]
+
+
+def test_the_quick_way_sorts_by_utf_16_and_refuses_what_the_other_does() -> None:
+    names = dict.fromkeys(["\ufb33", "\U0001f600", "a"], 0)
+    assert encode_document(names) == encode(names)
+    for value in (math.nan, math.inf, "\ud800"):
+        with pytest.raises(ValueError):  # noqa: PT011  # a text that cannot be encoded is one, too
+            encode_document({"a": value})
 
 
 @given(st.dictionaries(keys, leaves, max_size=6), st.randoms())
