@@ -12,6 +12,7 @@ from airflow_dataops.core.errors import SpecError, did_you_mean
 from dag_factories.check.context import Check, Context
 from dag_factories.check.dask import check_dask, check_targets
 from dag_factories.check.identity import check_name, check_schedule
+from dag_factories.check.metadata import check_archive, check_metadata_targets
 from dag_factories.check.plans import check_plan
 from dag_factories.check.project import check_confinement, check_masks, check_project, check_routes
 from dag_factories.check.spark import check_spark, check_spark_targets
@@ -39,6 +40,7 @@ LIGHT: tuple[Check, ...] = (
     check_suites,
     check_dask,
     check_spark,
+    check_archive,
     check_plan,
     check_store,
 )
@@ -133,6 +135,7 @@ def load_project(folder: Path, *, shown: str | None = None) -> LoadedProject:
         found += _located(document, check_project(project), checked.removed)
         found += _located(document, check_targets(project), checked.removed)
         found += _located(document, check_spark_targets(project), checked.removed)
+        found += _located(document, check_metadata_targets(project), checked.removed)
         project, others = _with_rate_cards(project, document)
         found += others
     return LoadedProject(project, tuple(ordered([*document.findings, *found])), document.text)

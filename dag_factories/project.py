@@ -19,6 +19,7 @@ from dag_factories.plans.model import Route as PlanRoute
 from dag_factories.references import expand_lake, typed_values
 from dag_factories.specs.arguments import AuthorModel, DagDefaults, TaskArguments
 from dag_factories.specs.dask import DaskTarget
+from dag_factories.specs.edge import MetadataTarget
 from dag_factories.specs.limits import Limits
 from dag_factories.specs.masks import Mask
 from dag_factories.specs.spark import SparkTarget
@@ -44,6 +45,8 @@ class TargetConfig(AuthorModel):
         aws_conn_id: Of ``runner: local``: Airflow connection of type ``aws`` for a lake in S3; without it the environment says where S3 is.
         dask: Clusters of a target with ``runner: dataproc_dask``.
         spark: Drivers of a target with ``runner: spark_k8s`` or ``spark_standalone``.
+        metadata: Kafka and the store of ``gpu_metadata`` pipelines; without it they run on files of this machine.
+        production: True where data matters: nothing that is only for trying things out runs here.
     """
 
     engine: Literal["duckdb", "spark", "dask"] = "duckdb"
@@ -54,6 +57,8 @@ class TargetConfig(AuthorModel):
     aws_conn_id: str | None = None
     dask: DaskTarget | None = None
     spark: SparkTarget | None = None
+    metadata: MetadataTarget | None = None
+    production: bool = False
 
 
 class Defaults(TaskArguments):

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from airflow_dataops.core.metadata.telling import tables_of
 from airflow_dataops.core.refine.flow import row_flow
 from airflow_dataops.core.refine.history import Point
 from airflow_dataops.core.refine.spec import RunResult
@@ -44,7 +45,9 @@ def render(run: RunResult, history: Sequence[Point] = ()) -> str:
         .render(
             run=run,
             steps=steps,
-            headline=view.headline(run),
+            headline=view.headline(run, steps),
+            drained=view.is_drain(steps),
+            tables=[(task, table) for task, step in steps.items() for table in tables_of(step)],
             reasons=run.reasons[: view.MOST_REASONS],
             more_reasons=max(len(run.reasons) - view.MOST_REASONS, 0),
             hints=list(dict.fromkeys(view.hints_of(steps)))[:5],

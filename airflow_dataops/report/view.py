@@ -134,9 +134,17 @@ def hints_of(steps: dict[str, StepResult]) -> list[str]:
     return [str(step.error["hint"]) for step in steps.values() if step.error and step.error.get("hint")]
 
 
-def headline(run: RunResult) -> str:
+def is_drain(steps: dict[str, StepResult]) -> bool:
+    """Tell whether the run is one of a metadata pipeline: it stores events, and publishes no table."""
+    return any(step.job.startswith("metadata_") for step in steps.values())
+
+
+def headline(run: RunResult, steps: dict[str, StepResult]) -> str:
     """Return the outcome in one sentence."""
     written, aside = text.count(run.rows.written), text.count(run.rows.quarantined)
+    if is_drain(steps):
+        dead = f"; {aside} are dead letters" if run.rows.quarantined else ""
+        return f"{written} events are stored{dead}." if run.rows.read else "No events were waiting."
     if run.verdict == "failed":
         kept = "What an earlier try published is still there." if run.published else "The published table is as it was."
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dag_factories.check.context import Check
 from dag_factories.check.dask import check_functions
+from dag_factories.check.metadata import check_drained
 from dag_factories.check.tables import check_table, check_table_unseen
 
 
@@ -14,4 +15,4 @@ def deep_checks(*, data: bool) -> tuple[Check, ...]:
     Args:
         data: Whether the columns of sources that are there may be read.
     """
-    return (check_table if data else check_table_unseen, check_functions)
+    return (check_table if data else check_table_unseen, check_functions, check_drained)

@@ -9,12 +9,19 @@ from pydantic import BaseModel
 
 from airflow_dataops.core.tables import MaskSpec
 from dag_factories.arguments import common_arguments, task_arguments
-from dag_factories.plans.common import alerts_of, asset_uri, dag_with_assets, engine_of, is_in_drivers, is_on_cluster
+from dag_factories.plans.common import (
+    alerts_of,
+    asset_uri,
+    dag_with_assets,
+    engine_of,
+    is_in_drivers,
+    is_on_cluster,
+    resources_of,
+)
 from dag_factories.plans.model import JobPlan, Plan, ProjectFile, SecretValue, TaskPlan
 from dag_factories.project import Project, Target
 from dag_factories.references import typed_values
 from dag_factories.specs.bronze_to_silver import BronzeToSilverSpec, Gate, SilverGate
-from dag_factories.specs.limits import Limits
 
 _OPERATORS = {
     "dq_gate": "dq_gate.DataQualityGateOperator",
@@ -79,7 +86,7 @@ class _Parts:
         self.common = {
             "lake": typed_values(target.lake),
             "engine": engine_of(spec, target),
-            "resources": _resources(spec.resources, target.config.resources),
+            "resources": resources_of(spec.resources, target),
         }
         self.masks = self._masks()
         self.quarantine = _dump(spec.quarantine)
@@ -191,15 +198,6 @@ class _Parts:
             if mask is not None:
                 found[name] = mask
         return {name: _mask(mask) for name, mask in found.items()}
-
-
-def _resources(own: Limits, base: Limits) -> dict[str, Any]:
-    if not own.model_fields_set and not base.model_fields_set:
-        return {}
-    resources = _dump(own.over(base))
-    if spill := resources.get("spill_dir"):
-        resources["spill_dir"] = typed_values(spill)
-    return resources
 
 
 def _mask(mask: MaskSpec) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dag_factories import dask
 from dag_factories.arguments import common_arguments, task_arguments
+from dag_factories.plans.common import said
 from dag_factories.plans.model import TaskPlan
 from dag_factories.project import Project, Target
 from dag_factories.specs.base import PipelineSpec
@@ -83,8 +84,3 @@ class ClusterTasks:
             group=self.group,
             **more,
         )
-
-
-def said(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values that say something."""
-    return {key: value for key, value in values.items() if value not in (None, {}, [])}

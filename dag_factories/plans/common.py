@@ -11,8 +11,9 @@ from airflow_dataops.core.errors import SpecError
 from dag_factories.arguments import dag_arguments
 from dag_factories.plans.model import Alert
 from dag_factories.project import Project, Target
-from dag_factories.references import SECRET_KINDS, parse
+from dag_factories.references import SECRET_KINDS, parse, typed_values
 from dag_factories.specs.base import PipelineSpec
+from dag_factories.specs.limits import Limits
 
 _URI = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _ON_CLUSTERS = ("dask", "dataproc_dask")
@@ -64,6 +65,22 @@ def alerts_of(spec: PipelineSpec) -> list[Alert]:
     return [
         Alert.model_validate({"severity": severity, "route": route}) for severity, routes in told for route in routes
     ]
+
+
+def resources_of(own: Limits, target: Target) -> dict[str, Any]:
+    """Return the limits of a job's process: the pipeline's, and the target's where it says nothing; empty where neither does."""
+    base = target.config.resources
+    if not own.model_fields_set and not base.model_fields_set:
+        return {}
+    resources = own.over(base).model_dump(mode="json", exclude_defaults=True)
+    if spill := resources.get("spill_dir"):
+        resources["spill_dir"] = typed_values(spill)
+    return resources
+
+
+def said(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that say something."""
+    return {key: value for key, value in values.items() if value not in (None, {}, [])}
 
 
 def asset_uri(table: str, written: str, target: Target) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from dag_factories import dask
 from dag_factories.arguments import common_arguments, task_arguments
-from dag_factories.plans.cluster_tasks import CREATE, GROUP, GROUP_TITLE, ClusterTasks, said
-from dag_factories.plans.common import alerts_of, dag_with_assets
+from dag_factories.plans.cluster_tasks import CREATE, GROUP, GROUP_TITLE, ClusterTasks
+from dag_factories.plans.common import alerts_of, dag_with_assets, said
 from dag_factories.plans.model import JobPlan, Plan, ProjectFolder, TaskPlan
 from dag_factories.project import Project, Target
 from dag_factories.references import typed_values

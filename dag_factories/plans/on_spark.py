@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dag_factories.plans.cluster_tasks import said
+from dag_factories.plans.common import said
 from dag_factories.plans.model import TaskPlan
 from dag_factories.project import Target
 from dag_factories.spark import app_of, mlflow_of, s3_of, spark_of, target_of

@@ -10,7 +10,7 @@ from importlib import import_module
 from airflow_dataops.core.errors import unknown_name
 from dag_factories.specs.base import PipelineSpec
 
-_SHARED = frozenset({"arguments", "base", "dask", "spark", "limits", "masks", "values"})
+_SHARED = frozenset({"arguments", "base", "dask", "edge", "spark", "limits", "masks", "values"})
 
 
 def kinds() -> list[str]:

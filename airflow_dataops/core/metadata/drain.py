@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from airflow_dataops.core.errors import InputError, TransientError
@@ -110,6 +110,20 @@ def plan(seen: Mapping[PartitionId, Offsets]) -> dict[PartitionId, Bounds]:
     return {partition: bounds_of(partition, seen[partition]) for partition in sorted(seen)}
 
 
+def widened(known: Bounds, seen: Offsets) -> Bounds:
+    """Return what belongs to a run that is tried again: what did at its first try, and what has come since.
+
+    Where another run has gone on from there (more is committed than this run's last offset), nothing is added: that is the other's.
+
+    Args:
+        known: Of the earlier try.
+        seen: What the broker says now.
+    """
+    if seen.committed is not None and seen.committed > known.stop:
+        return known
+    return replace(known, stop=max(known.stop, seen.end))
+
+
 def check(bounds: Mapping[PartitionId, Bounds]) -> None:
     """Raise where a drain would go over a loss in silence.
 
@@ -171,4 +185,5 @@ __all__ = [
     "plan",
     "prefix",
     "remaining",
+    "widened",
 ]

@@ -9,6 +9,9 @@ from typing import Literal
 
 from airflow_dataops.core.tables import JobResult
 
+_WRITING = ("refine", "publish", "metadata_drain")
+# Steps of a metadata pipeline beside the drain: no row goes through them.
+_ASIDE = ("metadata_preflight", "metadata_health", "metadata_reconcile", "metadata_round_trip")
 Way = Literal["quarantined", "dropped", "deduplicated", "unaccounted"]
 
 
@@ -63,7 +66,7 @@ class RowFlow:
     @property
     def written(self) -> int:
         """Rows behind the last step; 0 where no step wrote."""
-        wrote = any(stage.job in ("refine", "publish") and stage.ok for stage in self.stages)
+        wrote = any(stage.job in _WRITING and stage.ok for stage in self.stages)
         return self.stages[-1].rows_out if wrote else 0
 
     @property
@@ -93,6 +96,7 @@ def row_flow(steps: Mapping[str, JobResult]) -> RowFlow:
     Args:
         steps: Task id -> result, in the order in which the steps ran.
     """
+    steps = {task: step for task, step in steps.items() if step.job not in _ASIDE}
     current = read = _source_rows(list(steps.values()))
     stages: list[Stage] = []
     for place, (task, step) in enumerate(steps.items()):
@@ -129,8 +133,10 @@ def _leave(step: JobResult, came: int, arrival: int) -> tuple[tuple[Exit, ...], 
     if step.job == "dq_gate":  # also one that stopped the run: what it found is kept for whoever looks into it
         aside = min(step.rows.quarantined, max(came - arrival, 0))
         return _exits(("quarantined", "", aside)), came - aside
-    if step.status != "ok" or step.job not in ("refine", "publish"):
+    if step.status != "ok" or step.job not in _WRITING:
         return (), came
+    if step.job == "metadata_drain":
+        return _exits(("quarantined", "", step.rows.quarantined)), came - step.rows.quarantined
     if step.job == "publish":
         return _exits(("unaccounted", "", came - step.rows.written)), step.rows.written
     rows = step.rows

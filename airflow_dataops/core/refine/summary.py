@@ -12,6 +12,13 @@ from pydantic import ConfigDict, ValidationError
 
 from airflow_dataops.core.dq_gate.spec import GateResult
 from airflow_dataops.core.layout import RunLayout
+from airflow_dataops.core.metadata.jobs import (
+    DrainResult,
+    HealthResult,
+    PreflightResult,
+    ReconcileResult,
+    RoundTripResult,
+)
 from airflow_dataops.core.refine.flow import row_flow
 from airflow_dataops.core.refine.spec import PublishResult, RefineResult, ReportSpec, RunResult
 from airflow_dataops.core.tables import JobResult, RowCounts
@@ -20,13 +27,31 @@ RunVerdict = Literal["passed", "warned", "quarantined", "failed"]
 
 
 class AnyStep(JobResult):
-    """A step of a kind that is not known here: only what all results share is read."""
+    """A step of a kind that is not known here: only what all results share is read, and the verdict where it has one."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    verdict: str = ""
+    reasons: list[str] = []
 
-StepResult = GateResult | RefineResult | PublishResult | AnyStep
-_MODELS: dict[str, type[StepResult]] = {"dq_gate": GateResult, "refine": RefineResult, "publish": PublishResult}
+
+StepResult = JobResult
+_MODELS: dict[str, type[JobResult]] = {
+    "dq_gate": GateResult,
+    "refine": RefineResult,
+    "publish": PublishResult,
+    "metadata_preflight": PreflightResult,
+    "metadata_health": HealthResult,
+    "metadata_drain": DrainResult,
+    "metadata_reconcile": ReconcileResult,
+    "metadata_round_trip": RoundTripResult,
+}
+# What a failed step has to have all the same.
+_FILLED: dict[str, dict[str, str]] = {
+    "dq_gate": {"verdict": "failed"},
+    "publish": {"table": ""},
+    "metadata_round_trip": {"key": ""},
+}
 
 
 @dataclass(frozen=True)
@@ -57,11 +82,7 @@ def read_step(document: Mapping[str, Any]) -> StepResult:
     job = str(document.get("job"))
     known = dict(document)
     if known.get("status") == "failed":
-        known = {
-            **({"verdict": "failed"} if job == "dq_gate" else {}),
-            **({"table": ""} if job == "publish" else {}),
-            **known,
-        }
+        known = {**_FILLED.get(job, {}), **known}
     return _MODELS.get(job, AnyStep).model_validate(known)
 
 
@@ -110,6 +131,7 @@ def summarise(spec: ReportSpec, steps: Mapping[str, Mapping[str, Any]]) -> RunRe
     flow = row_flow(known.done)
     publish = _publish(known)
     published = publish is not None
+    drained = any(isinstance(step, DrainResult) and step.status == "ok" for step in results)
     totals = {task: step.seconds.get("total", sum(step.seconds.values())) for task, step in known.done.items()}
     return RunResult(
         task=spec.task,
@@ -126,7 +148,7 @@ def summarise(spec: ReportSpec, steps: Mapping[str, Mapping[str, Any]]) -> RunRe
             quarantined=flow.total("quarantined"),
             dropped=flow.dropped,
             deduplicated=flow.total("deduplicated"),
-            written=flow.written if published else 0,
+            written=flow.written if published or drained else 0,
         ),
         bytes_read=sum(step.bytes_read for step in results),
         bytes_written=sum(step.bytes_written for step in results),
@@ -160,13 +182,18 @@ def _verdict(known: Gathered) -> tuple[RunVerdict, list[str]]:
     notes = [
         f"{task}: {reason}"
         for task, step in known.done.items()
-        if isinstance(step, GateResult) and step.verdict in ("quarantined", "warned")
-        for reason in (step.reasons or [step.verdict])
+        if (found := getattr(step, "verdict", "")) in ("quarantined", "warned")
+        for reason in (getattr(step, "reasons", None) or [found])
     ]
     notes += [
         f"{task}: {step.rows.quarantined:,} rows put aside that could not be decoded or cast"
         for task, step in known.done.items()
         if isinstance(step, RefineResult) and step.rows.quarantined
+    ]
+    notes += [
+        f"{task}: {step.rows.quarantined:,} records could not be taken and are dead letters"
+        for task, step in known.done.items()
+        if isinstance(step, DrainResult) and step.rows.quarantined
     ]
     if failures:
         return "failed", failures + notes
@@ -180,7 +207,7 @@ def _verdict(known: Gathered) -> tuple[RunVerdict, list[str]]:
 def _failure(task: str, step: StepResult) -> list[str]:
     if step.status == "ok" and getattr(step, "verdict", "") != "failed":
         return []
-    reasons = [f"{task}: {reason}" for reason in step.reasons] if isinstance(step, GateResult) else []
+    reasons = [f"{task}: {reason}" for reason in getattr(step, "reasons", ())]
     if reasons:
         return reasons
     error = step.error or {}

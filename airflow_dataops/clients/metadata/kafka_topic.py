@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a topic's configuration says, for a preflight."""
+
+from __future__ import annotations
+
+from airflow_dataops.clients.metadata.kafka_errors import error_of
+from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings, confluent
+
+_HOUR = 3_600_000
+
+
+def retention_hours(settings: KafkaSettings, topic: str, seconds: float) -> float | None:
+    """Return for how long a topic keeps its records.
+
+    Args:
+        settings: The cluster.
+        topic: The topic.
+        seconds: Longest wait.
+
+    Returns:
+        Hours; None for ever.
+
+    Raises:
+        DataOpsError: There is no such topic, no broker answers, or the account may not look (``KAFKA_DENIED``).
+    """
+    kafka = confluent()
+    from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+    wait = int(seconds * 1000)
+    admin = AdminClient(settings.client(socket_timeout_ms=wait))
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        found = admin.describe_configs([resource], request_timeout=seconds)[resource].result(seconds + 1)
+    except kafka.KafkaException as error:
+        raise error_of(error.args[0], f"topic {topic}") from error
+    kept = int(found["retention.ms"].value)
+    return None if kept < 0 else kept / _HOUR
+
+
+__all__ = ["retention_hours"]

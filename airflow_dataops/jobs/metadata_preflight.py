@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is all there that a run needs: brokers and topic, store with its indexes, archive, API, and the namespace's nodes and pods?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from airflow_dataops.clients.metadata.parts import Parts, opened
+from airflow_dataops.clients.storage import storage_for
+from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.metadata.dead_letter import Outgoing
+from airflow_dataops.core.metadata.faults import EventRefused
+from airflow_dataops.core.metadata.jobs import Check, EmbeddedLog, KafkaLog, PreflightResult, PreflightSpec
+from airflow_dataops.core.metadata.reading import read_json
+from airflow_dataops.core.metadata.telling import preflight_reasons
+from airflow_dataops.core.metadata.versions import VERSIONS
+from airflow_dataops.core.metadata.wire import record_of, take
+from airflow_dataops.jobs.process import Progress, main
+
+_MOST_REFUSED = 100
+_SECONDS = 10.0  # of one look
+
+
+def run(
+    spec: PreflightSpec, *, secrets: Mapping[str, str] | None = None, progress: Progress | None = None
+) -> PreflightResult:
+    """Look at each thing, whatever the others say; nothing but what is missing of the store's indexes is made.
+
+    An embedded log's inbox is posted here, so that all later steps see it.
+
+    Args:
+        spec: What to look at.
+        secrets: Reference -> value.
+        progress: Told each finding, one line at a time.
+    """
+    tell = progress or (lambda _line: None)
+    work = _Work(spec, secrets or {})
+    checks: list[Check] = []
+    for check in work.checks():
+        checks.append(check)
+        tell(f"{check.status}: {check.name}{f', {check.found}' if check.found else ''}")
+    states = {check.status for check in checks}
+    verdict = (
+        "failed" if "failed" in states else "warned" if states & {"warning", "unknown"} or work.refused else "passed"
+    )
+    reasons = preflight_reasons(checks, work.refused)
+    return PreflightResult(
+        task=spec.task,
+        run=spec.run,
+        verdict=verdict,
+        checks=checks,
+        posted=work.posted,
+        refused=work.refused,
+        reasons=reasons,
+    )
+
+
+@dataclass
+class _Work:
+    spec: PreflightSpec
+    secrets: Mapping[str, str]
+    posted: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def checks(self) -> Iterator[Check]:
+        """Yield what was found, one thing after the other."""
+        with ExitStack() as stack:
+            try:
+                parts = stack.enter_context(opened(self.spec, self.secrets))
+            except DataOpsError as error:
+                yield _failed("log, store and archive", error)
+            else:
+                yield from self._of_parts(parts)
+        if self.spec.api is not None:
+            yield _looked("API", lambda: _ready(str(self.spec.api)))
+        if self.spec.namespace is not None:
+            yield from _cluster(self.spec.namespace)
+
+    def _of_parts(self, parts: Parts) -> Iterator[Check]:
+        log = self.spec.events
+        if isinstance(log, EmbeddedLog) and log.inbox is not None:
+            yield _looked("inbox", lambda: self._take_inbox(log))
+        yield _looked("topic", lambda: self._topic(parts))
+        if isinstance(log, KafkaLog):
+            yield from self._of_kafka(log)
+        yield _looked("store", lambda: _store(parts))
+        for finding in _quietly(parts.store.findings):
+            yield Check(name="store", status="warning", found=finding)
+        if self.spec.archive is not None:
+            yield _looked("archive", lambda: _archive(str(self.spec.archive)))
+
+    def _topic(self, parts: Parts) -> str:
+        seen = parts.log.offsets()
+        if len(seen) < self.spec.min_partitions:
+            raise DataOpsError(
+                f"{parts.log.topic!r} has {len(seen)} partitions",
+                hint=f"a pipeline of this size wants {self.spec.min_partitions}; adding some moves keys to others",
+                code="TOPIC_PARTITIONS",
+            )
+        waiting = sum(
+            max(0, one.end - (one.start if one.committed is None else one.committed)) for one in seen.values()
+        )
+        return f"{parts.log.topic!r}, {len(seen)} partitions, {waiting:,} offsets are waiting"
+
+    def _of_kafka(self, log: KafkaLog) -> Iterator[Check]:
+        from airflow_dataops.clients.metadata.kafka_topic import retention_hours
+        from airflow_dataops.clients.metadata.parts import kafka_settings
+
+        settings = kafka_settings(log, self.secrets)
+
+        def retention() -> str:
+            hours = retention_hours(settings, log.topic, _SECONDS)
+            if hours is not None and hours < self.spec.min_retention_hours:
+                raise DataOpsError(
+                    f"{log.topic!r} keeps records for {hours:g} h",
+                    hint=f"raise retention.ms to {self.spec.min_retention_hours:g} h: a run that is late loses what is deleted",
+                    code="TOPIC_RETENTION",
+                )
+            return "records are kept for ever" if hours is None else f"records are kept for {hours:g} h"
+
+        yield _looked("retention", retention)
+
+    def _take_inbox(self, log: EmbeddedLog) -> str:
+        from airflow_dataops.clients.metadata.embedded_log import LogFile, take_inbox
+
+        file = LogFile(log.file, partitions=log.partitions)
+        try:
+            self.posted = take_inbox(file, str(log.inbox), lambda line, place: self._record(line, place, log.topic))
+        finally:
+            file.close()
+        refused = f", {len(self.refused)} lines are no events" if self.refused else ""
+        return f"{self.posted:,} new events in {log.inbox}{refused}"
+
+    def _record(self, line: bytes, place: str, topic: str) -> Outgoing | None:
+        try:
+            read = take(read_json(line), now=datetime.now(UTC), assumed=VERSIONS.names[-1])
+        except EventRefused as error:
+            if len(self.refused) < _MOST_REFUSED:
+                self.refused[place] = str(error)
+            return None
+        key, value, headers = record_of(read)
+        return Outgoing(topic, key, value, tuple(headers))
+
+
+def _looked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name=name, status="ok", found=look())
+    except DataOpsError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: DataOpsError) -> Check:
+    return Check(name=name, status="failed", found=f"{error.code}: {error.message}", hint=error.hint or "")
+
+
+def _quietly(look: Callable[[], list[str]]) -> list[str]:
+    try:
+        return look()
+    except DataOpsError:
+        return []  # told already
+
+
+def _store(parts: Parts) -> str:
+    parts.store.prepare()
+    first = next(iter(parts.store.orders()), None)
+    return "answers, with its indexes" + ("" if first else "; it is empty")
+
+
+def _archive(path: str) -> str:
+    """Write, read and delete a small object: rights to list alone are not enough."""
+    storage, name = storage_for(path), f"{path}/.dataops-preflight-{uuid.uuid4().hex}"
+    storage.write_bytes(name, b"preflight")
+    try:
+        if storage.read_bytes(name) != b"preflight":
+            raise DataOpsError(f"{path}: what was written is not what is read", code="ARCHIVE_UNSOUND")
+    finally:
+        storage.delete(name)
+    return f"{path} can be written, read and deleted"
+
+
+def _ready(api: str) -> str:
+    import urllib.error
+    import urllib.request
+
+    url = f"{api.rstrip('/')}/readyz"
+    if not url.startswith(("http://", "https://")):
+        raise DataOpsError(f"{api!r} is no address of an API", hint="write https://host:port", code="API_ADDRESS")
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  # the scheme has been looked at
+            return f"{url} answers {answer.status}"
+    except (urllib.error.URLError, OSError) as error:
+        raise DataOpsError(f"{url}: {error}", hint="look at the API's log", code="API_NOT_READY") from error
+
+
+def _cluster(namespace: str) -> Iterator[Check]:
+    from airflow_dataops.clients.metadata.cluster import look
+
+    try:
+        yield from look(namespace, _SECONDS)
+    except DataOpsError as error:
+        yield Check(name=f"namespace {namespace}", status="unknown", found=str(error), hint=error.hint or "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(PreflightSpec, run))
