@@ -16,7 +16,7 @@ from airflow_dataops.core.kafka_health.report import document_of, lines_of
 from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, GroupState, PartitionView, TopicView
 from airflow_dataops.core.kafka_health.verdict import judge
 from airflow_dataops.core.metadata.drain import Offsets, PartitionId
-from airflow_dataops.core.metadata.jobs import HealthResult, HealthSpec
+from airflow_dataops.core.metadata.jobs import HealthResult, HealthSpec, Verdict
 from airflow_dataops.jobs.process import Progress, main
 
 # A group that a run drains now and then has no members, and at first no commits.
@@ -45,7 +45,11 @@ def run(
     lines = lines_of(verdict)
     for line in lines:
         tell(line)
-    severe = {Severity.CRITICAL: "failed", Severity.WARNING: "warned", Severity.UNKNOWN: "failed"}
+    severe: dict[Severity, Verdict] = {
+        Severity.CRITICAL: "failed",
+        Severity.WARNING: "warned",
+        Severity.UNKNOWN: "failed",
+    }
     return HealthResult(
         task=spec.task,
         run=spec.run,

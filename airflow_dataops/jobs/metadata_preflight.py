@@ -14,7 +14,7 @@ from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.errors import DataOpsError
 from airflow_dataops.core.metadata.dead_letter import Outgoing
 from airflow_dataops.core.metadata.faults import EventRefused
-from airflow_dataops.core.metadata.jobs import Check, EmbeddedLog, KafkaLog, PreflightResult, PreflightSpec
+from airflow_dataops.core.metadata.jobs import Check, EmbeddedLog, KafkaLog, PreflightResult, PreflightSpec, Verdict
 from airflow_dataops.core.metadata.reading import read_json
 from airflow_dataops.core.metadata.telling import preflight_reasons
 from airflow_dataops.core.metadata.versions import VERSIONS
@@ -44,9 +44,8 @@ def run(
         checks.append(check)
         tell(f"{check.status}: {check.name}{f', {check.found}' if check.found else ''}")
     states = {check.status for check in checks}
-    verdict = (
-        "failed" if "failed" in states else "warned" if states & {"warning", "unknown"} or work.refused else "passed"
-    )
+    warned = bool(states & {"warning", "unknown"} or work.refused)
+    verdict: Verdict = "failed" if "failed" in states else "warned" if warned else "passed"
     reasons = preflight_reasons(checks, work.refused)
     return PreflightResult(
         task=spec.task,

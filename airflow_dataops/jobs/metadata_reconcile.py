@@ -17,7 +17,7 @@ from airflow_dataops.clients.metadata.parts import Parts, opened
 from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.metadata import reconcile
 from airflow_dataops.core.metadata.drain import Bounds, Finding, PartitionId
-from airflow_dataops.core.metadata.jobs import PartitionTally, ReconcileResult, ReconcileSpec
+from airflow_dataops.core.metadata.jobs import PartitionTally, ReconcileResult, ReconcileSpec, Verdict
 from airflow_dataops.core.metadata.reconcile import Difference, Kind, Tally, Wanted
 from airflow_dataops.core.metadata.telling import reconcile_reasons
 from airflow_dataops.core.tables import RowCounts
@@ -60,7 +60,7 @@ def run(
     for one in counts:
         tell(f"partition {one.partition}: {one.topic:,} in the topic, {one.archive:,} in the archive")
     differences = {kind.value: count for kind, count in sorted(tally.differences.items())}
-    failed = "failed" if spec.on_difference == "fail" else "warned"
+    failed: Verdict = "failed" if spec.on_difference == "fail" else "warned"
     return ReconcileResult(
         task=spec.task,
         run=spec.run,

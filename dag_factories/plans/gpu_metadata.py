@@ -129,7 +129,7 @@ class _Parts:
 
     def _preflight(self) -> TaskPlan:
         servers = self.servers or MetadataTarget(mongo_uri="")
-        job = {"api": servers.api, "namespace": servers.namespace}
+        job: dict[str, Any] = {"api": servers.api, "namespace": servers.namespace}
         if self.servers is not None:
             job |= {"min_partitions": servers.min_partitions, "min_retention_hours": servers.min_retention_hours}
         return self._job(PREFLIGHT, "metadata_preflight", job, "Look whether all is there that a run needs")

@@ -19,7 +19,7 @@ from tests.dag_files import dag_bag
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "example_dags"
 TABLES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if "kind: bronze_to_silver" in path.read_text("utf-8"))
-LEFTOVERS = shutil.ignore_patterns("__pycache__", ".dataops", "silver", "quarantine")
+LEFTOVERS = shutil.ignore_patterns("__pycache__", ".dataops", "archive", "silver", "quarantine")
 
 pytestmark = pytest.mark.integration
 
@@ -73,3 +73,27 @@ def test_the_operators_without_yaml_publish_a_month(project: Path, run_dag: Call
 
     # 27,004 flights in January, 521 of them without a departure time.
     assert DeltaTable(str(project / "lake/silver/flights_january")).to_pyarrow_table().num_rows == 26_483
+
+
+@pytest.mark.airflow
+def test_metadata_goes_through_all_steps_as_a_dag(project: Path, run_dag: Callable[..., Any]) -> None:
+    bag = dag_bag(project / "gpu_metadata.py")
+    assert bag.import_errors == {}
+
+    assert run_dag(bag.dags["gpu_metadata"], datetime(2024, 1, 2, tzinfo=UTC)).state == "success"
+
+    [result] = results(project, "gpu_metadata")
+    assert (result["verdict"], result["rows"]["read"], result["rows"]["written"]) == ("passed", 122, 122)
+    assert "122 events are stored." in Path(result["page"]).read_text(encoding="utf-8")
+
+
+def test_metadata_is_stored_once_however_often_it_is_run(project: Path) -> None:
+    import sqlite3
+
+    shutil.copy(project / "lake/inbox/gpu_metadata/2024-01-01.jsonl", project / "lake/inbox/gpu_metadata/again.jsonl")
+    command = [sys.executable, "-m", "dag_factories", "run", "gpu_metadata.yaml", "--target", "local", "--json"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    with sqlite3.connect(project / "lake/.dataops/metadata/gpu_metadata.store.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM documents").fetchone() == (120,)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow_dataops.clients.metadata.kafka_errors import error_of
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings, confluent
 
@@ -24,11 +26,13 @@ def retention_hours(settings: KafkaSettings, topic: str, seconds: float) -> floa
         DataOpsError: There is no such topic, no broker answers, or the account may not look (``KAFKA_DENIED``).
     """
     kafka = confluent()
-    from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+    from confluent_kafka import admin as kafka_admin
+
+    api: Any = kafka_admin  # its stubs leave out half of it
 
     wait = int(seconds * 1000)
-    admin = AdminClient(settings.client(socket_timeout_ms=wait))
-    resource = ConfigResource(ResourceType.TOPIC, topic)
+    admin = api.AdminClient(settings.client(socket_timeout_ms=wait))
+    resource = api.ConfigResource(api.ResourceType.TOPIC, topic)
     try:
         found = admin.describe_configs([resource], request_timeout=seconds)[resource].result(seconds + 1)
     except kafka.KafkaException as error:

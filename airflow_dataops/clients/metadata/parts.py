@@ -106,9 +106,10 @@ def _log(
 
 def _store(spec: MetadataJob, secrets: Mapping[str, str]) -> Store:
     if isinstance(spec.store, MongoStore):
-        from airflow_dataops.clients.metadata.mongo_store import MongoStore as Mongo
+        from airflow_dataops.clients.metadata import mongo_store
 
-        return Mongo(secrets[spec.store.uri.secret], spec.store.database, spec.store.collection)
+        uri = secrets[spec.store.uri.secret]
+        return mongo_store.MongoStore(mongo_store.MongoSettings(uri, spec.store.database, spec.store.collection))
     from airflow_dataops.clients.metadata.embedded_store import EmbeddedStore
 
     return EmbeddedStore(spec.store.file)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_dataops.core.metadata.jobs import Check
+from airflow_dataops.core.metadata.jobs import Check, State
 
 _MOST = 5
 
@@ -47,7 +47,7 @@ def of_pods(namespace: str, pods: Iterable[Mapping[str, Any]]) -> Check:
     if not found:
         return Check(name=name, status="warning", found="there is none", hint=hint)
     if bad:
-        status = "failed" if len(bad) == len(found) else "warning"
+        status: State = "failed" if len(bad) == len(found) else "warning"
         return Check(
             name=name, status=status, found=f"{len(bad)} of {len(found)} are not ready: {_some(bad)}", hint=hint
         )

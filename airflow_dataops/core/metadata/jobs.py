@@ -83,6 +83,8 @@ class EmbeddedStore(Model):
     file: str
 
 
+Verdict = Literal["passed", "warned", "failed"]
+State = Literal["ok", "failed", "warning", "unknown"]
 Events = Annotated[KafkaLog | EmbeddedLog, Field(discriminator="kind")]
 Store = Annotated[MongoStore | EmbeddedStore, Field(discriminator="kind")]
 
@@ -131,7 +133,7 @@ class Check(Model):
     """
 
     name: str
-    status: Literal["ok", "failed", "warning", "unknown"]
+    status: State
     found: str = ""
     hint: str = ""
 
@@ -148,7 +150,7 @@ class PreflightResult(JobResult):
     """
 
     job: Literal["metadata_preflight"] = "metadata_preflight"
-    verdict: Literal["passed", "warned", "failed"] = "passed"
+    verdict: Verdict = "passed"
     checks: list[Check] = []
     posted: int = 0
     refused: dict[str, str] = {}
@@ -176,7 +178,7 @@ class HealthResult(JobResult):
     """
 
     job: Literal["metadata_health"] = "metadata_health"
-    verdict: Literal["passed", "warned", "failed"] = "passed"
+    verdict: Verdict = "passed"
     health: dict[str, Any] = {}
     reasons: list[str] = []
 
@@ -275,7 +277,7 @@ class ReconcileResult(JobResult):
     """
 
     job: Literal["metadata_reconcile"] = "metadata_reconcile"
-    verdict: Literal["passed", "warned", "failed"] = "passed"
+    verdict: Verdict = "passed"
     partitions: list[PartitionTally] = []
     keys: int = 0
     stored: int = 0
