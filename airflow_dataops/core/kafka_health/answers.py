@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the errors of Kafka, librdkafka and a probe mean for a check."""
+
+from __future__ import annotations
+
+from airflow_dataops.core.kafka_health.codes import UNKNOWNS, Code
+from airflow_dataops.core.kafka_health.snapshot import ReadError
+
+# Not here: _NOENT, _UNKNOWN_PARTITION, _UNKNOWN_TOPIC. librdkafka says them of a missing topic, a missing right and a broker that is down.
+_MEANINGS: dict[Code, tuple[str, ...]] = {
+    Code.DENIED: ("TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"),
+    Code.UNAUTHENTICATED: (
+        "_AUTHENTICATION",
+        "SASL_AUTHENTICATION_FAILED",
+        "UNSUPPORTED_SASL_MECHANISM",
+        "ILLEGAL_SASL_STATE",
+        "_SSL",
+    ),
+    Code.NOT_READY: (
+        "COORDINATOR_LOAD_IN_PROGRESS",
+        "COORDINATOR_NOT_AVAILABLE",
+        "NOT_COORDINATOR",
+        "NOT_COORDINATOR_FOR_GROUP",
+        "NOT_LEADER_FOR_PARTITION",
+        "NOT_LEADER_OR_FOLLOWER",
+        "LEADER_NOT_AVAILABLE",
+        "FENCED_LEADER_EPOCH",
+        "UNKNOWN_LEADER_EPOCH",
+        "OFFSET_NOT_AVAILABLE",
+        "UNSTABLE_OFFSET_COMMIT",
+        "REBALANCE_IN_PROGRESS",
+    ),
+    Code.UNREACHABLE: (
+        "_TRANSPORT",
+        "_TIMED_OUT",
+        "_ALL_BROKERS_DOWN",
+        "_RESOLVE",
+        "REQUEST_TIMED_OUT",
+        "BROKER_NOT_AVAILABLE",
+        "NETWORK_EXCEPTION",
+    ),
+}
+_CODES = {name: code for code, names in _MEANINGS.items() for name in names} | {
+    code.value: code for code in UNKNOWNS if code.value.startswith("PROBE_")
+}
+
+
+def code_of(error: ReadError | None) -> Code:
+    """Return the code of an error; ``OFFSETS_UNKNOWN`` for one that says nothing more than that there was one."""
+    return _CODES.get(error.code, Code.OFFSETS_UNKNOWN) if error else Code.OFFSETS_UNKNOWN
+
+
+def words_of(error: ReadError) -> str:
+    """Return an error in one line: its name, and what was said beside that."""
+    said = " ".join(error.message.split())[:300]
+    return f"{error.code}: {said}" if said else error.code
