@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from airflow_dataops.clients import drive
 from airflow_dataops.clients.job_process import clean_environment
 from airflow_dataops.core.kafka_health.probing import Ended
 
@@ -35,6 +36,7 @@ async def run(
         most_bytes: It is killed when it has written more.
     """
     environment = clean_environment(os.environ) | {name: os.environ[name] for name in _KEPT if name in os.environ}
+    await drive.turn()  # the start of a process takes milliseconds, and several of them are asked for at once
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True, env=environment
     )
