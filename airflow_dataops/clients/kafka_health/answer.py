@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from airflow_dataops.clients.kafka_health.cluster import End, Kind
@@ -133,7 +132,7 @@ def _topic(name: str, found: str | Told) -> dict[str, Any]:
 
 def _member(member: Any) -> dict[str, Any]:
     assigned: dict[str, list[int]] = {}
-    for one in _partitions(member.assignment):
+    for one in member.assignment.topic_partitions if member.assignment is not None else ():
         assigned.setdefault(one.topic, []).append(one.partition)
     return {
         "member_id": member.member_id,
@@ -141,10 +140,6 @@ def _member(member: Any) -> dict[str, Any]:
         "host": member.host or "",
         "assigned": {topic: sorted(numbers) for topic, numbers in sorted(assigned.items())},
     }
-
-
-def _partitions(assignment: Any) -> Collection[Any]:
-    return assignment.topic_partitions or () if assignment is not None else ()
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ class Cluster:
         return {(one.topic, one.partition): future for one, future in futures.items()}
 
     def _end(self, future: Future[Any], least: int) -> End | Told:
-        found = self._answer(future, lambda info: End(info.offset, info.leader_epoch))
+        found: End | Told = self._answer(future, lambda info: End(info.offset, info.leader_epoch))
         if isinstance(found, End) and found.offset < least:
             # A leader that is gone or hangs: librdkafka calls it a success.
             return Told(NO_ANSWER, f"the partition's leader gave no answer (offset {found.offset})")

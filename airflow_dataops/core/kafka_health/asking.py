@@ -85,7 +85,7 @@ def ask_of(check: CheckParts, seen: Iterable[Key] = ()) -> GroupAsk:
 
 def read_ask(document: Mapping[str, Any]) -> GroupAsk:
     """Return what :meth:`GroupAsk.document` was made of."""
-    lists = {name: tuple(document.get(name) or ()) for name in ("topics", "exclude_topics", "ages_ms")}
+    lists: dict[str, Any] = {name: tuple(document.get(name) or ()) for name in ("topics", "exclude_topics", "ages_ms")}
     seen = tuple((str(topic), int(number)) for topic, number in document.get("seen") or ())
     rest = {name: document[name] for name in ("group", "peek", "isolation", "allowed_lag") if name in document}
     return GroupAsk(**rest, **lists, seen=seen)
