@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.spark_k8s.spark_submit import IN_PODS_ONLY
 from airflow_dataops.core.spark_k8s.spec import RunParts
 from dag_factories.project import Target, TargetConfig
 from dag_factories.specs.spark import SparkTarget
@@ -17,31 +18,10 @@ OF_TARGET = frozenset(
 )
 OF_TASK = frozenset({"kubernetes_conn_id", "aws_conn_id", "s3", "deferrable", "mlflow", "policy"})
 OF_APP = frozenset(SparkTarget.model_fields) - OF_TARGET - OF_TASK
-ONLY_IN_PODS = frozenset(
-    {
-        *(
-            "image",
-            "namespace",
-            "service_account",
-            "mode",
-            "application_api",
-            "kubernetes_conn_id",
-            "deferrable",
-            "profile",
-        ),
-        *("history_server", "console", "api_server", "image_pull_policy", "image_pull_secrets", "service", "labels"),
-        *("annotations", "pod_template", "executor_template", "application"),
-    }
-)
+ONLY_IN_PODS = frozenset({"deferrable", "kubernetes_conn_id", "mode"}).union(*IN_PODS_ONLY.values())
 """What mode standalone has no use for."""
 ONLY_WITH_SPARK = frozenset({"executor", "executors", "executor_template", "event_log"})
 """What a driver has no use for that starts no Spark."""
-OF_STANDALONE = {
-    "driver": frozenset({"memory"}),
-    "executor": frozenset({"cores", "memory"}),
-    "policy": frozenset({"run_timeout"}),
-}
-"""What it has a use for, of sections that are otherwise about pods."""
 
 
 def spark_of(target: Target) -> SparkTarget:

@@ -12,7 +12,7 @@ from airflow_dataops.core.errors import InputError, SpecError
 from dag_factories.check.columns import source_columns
 from dag_factories.check.context import Context
 from dag_factories.check.tables import staged_columns
-from dag_factories.plans.model import Plan
+from dag_factories.plans.model import JobPlan, Plan, TaskPlan
 from dag_factories.project import Project
 from dag_factories.resolve import ValueResolver, resolve
 
@@ -20,7 +20,7 @@ from dag_factories.resolve import ValueResolver, resolve
 def sql_of(
     plan: Plan, project: Project, context: Context, *, dates: str | None, now: datetime
 ) -> Iterator[tuple[str, str]]:
-    """Yield the id of each task that runs SQL, with one of its statements.
+    """Yield the id of each task that runs SQL and its engine (``"refine (spark)"``), with one of its statements, in that engine's dialect.
 
     Args:
         plan: The pipeline's plan.
@@ -35,6 +35,7 @@ def sql_of(
     """
     if "clean" not in context.model.model_fields:
         raise SpecError(f"{plan.kind} runs functions, and no SQL", hint="leave --sql out", code="NO_SQL")
+    from airflow_dataops.core.sql.dialects import dialect_of
     from airflow_dataops.jobs.secrets import lookup
     from dag_factories.run import run_contexts
 
@@ -42,15 +43,22 @@ def sql_of(
     staged = _typed(staged_columns(context))
     run = run_contexts(plan, dates, now)[0]
     for task in plan.tasks:
-        if task.job is None:
+        step = _step(task)
+        if step is None:
             continue
-        job = import_module(f"airflow_dataops.jobs.{task.job.stem}")
+        job = import_module(f"airflow_dataops.jobs.{step.stem}")
         if not hasattr(job, "explain"):
             continue
-        fields = resolve(task.job.spec, ValueResolver(project.root, run, lookup, {}))
+        fields = resolve(step.spec, ValueResolver(project.root, run, lookup, {}))
         spec = get_type_hints(job.run)["spec"].model_validate({**fields, "run": run, "task": task.id})
         for text in job.explain(spec, source if fields.get("source") else staged):
-            yield task.id, _pretty(text)
+            yield f"{task.id} ({spec.engine})", _pretty(text, dialect_of(spec.engine))
+
+
+def _step(task: TaskPlan) -> JobPlan | None:
+    """Return what a task does, also where a Spark driver does it; None where it is no step."""
+    in_driver = dict(task.arguments.get("step") or {})
+    return JobPlan(stem=in_driver.pop("job"), spec=in_driver) if in_driver else task.job
 
 
 def _typed(columns: Mapping[str, str | None] | None) -> dict[str, str]:
@@ -64,8 +72,8 @@ def _typed(columns: Mapping[str, str | None] | None) -> dict[str, str]:
     return {name: kind or "string" for name, kind in columns.items()}
 
 
-def _pretty(text: str) -> str:
+def _pretty(text: str, dialect: str) -> str:
     import sqlglot
 
-    made: list[Any] = sqlglot.transpile(text, read="duckdb", write="duckdb", pretty=True)
+    made: list[Any] = sqlglot.transpile(text, read=dialect, write=dialect, pretty=True)
     return ";\n".join(made)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/reference/schemas: the JSON schema of every document that a job takes or leaves. ``--check`` only compares."""
+"""Write docs/reference/schemas: the JSON schema of every document that a job takes or leaves, and of events. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import airflow_dataops.core
+from airflow_dataops.core.metadata.event import EventV1
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.refine.spec import StageManifest
 from airflow_dataops.core.tables import JobResult, JobSpec
@@ -19,19 +20,19 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference" / "schemas"
 
 
 def documents() -> list[type[Model]]:
-    """Return the models of all documents: specs and results of every job in the core, and the manifest of a publish."""
+    """Return the models of all documents: specs and results of every job in the core, the manifest of a publish, and events."""
     for module in pkgutil.walk_packages(airflow_dataops.core.__path__, "airflow_dataops.core."):
         import_module(module.name)
     homes = (".spec", ".maintain")  # other modules have models of their own that read more than they promise
     found = {model for base in (JobSpec, JobResult) for model in _below(base) if model.__module__.endswith(homes)}
-    return sorted({*found, StageManifest}, key=lambda model: model.__name__)
+    return sorted({*found, StageManifest, EventV1}, key=lambda model: model.__name__)
 
 
 def schemas() -> dict[str, str]:
-    """Return file name -> text: a spec as it is read, anything else as it is written."""
+    """Return file name -> text: a spec and an event as it is read, anything else as it is written."""
     found = {}
     for model in documents():
-        mode = "validation" if issubclass(model, JobSpec) else "serialization"
+        mode = "validation" if issubclass(model, JobSpec | EventV1) else "serialization"
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema(mode=mode)}
         found[f"{model.__name__}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     return found

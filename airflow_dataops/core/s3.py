@@ -84,7 +84,7 @@ class S3Settings(Model):
         path_style: The bucket in the path (true) or in the host's name; by default the path at an endpoint of one's own.
         signature: ``v4``, or ``v2`` for endpoints that know nothing newer.
         ca_bundle: PEM file of the authorities behind the endpoint's certificate, which is always verified; the system's without it.
-        truststore: The same as a Java truststore (PKCS12 or JKS) in the Spark image: Java reads no PEM.
+        truststore: The same as a Java truststore in the Spark image, one that is read without a password (JKS): Java reads no PEM.
         access_key: Reference to the key's id, such as ``env:S3_ACCESS_KEY_ID``.
         secret_key: Reference to the key.
         session_token: Reference to the token of lent keys.
@@ -231,16 +231,20 @@ class S3Settings(Model):
             form["tls_ca_file_path"] = self.ca_bundle
         return form | _named(keys, "access_key", "secret_key", "session_token")
 
-    def for_delta(self, keys: S3Keys | None = None) -> dict[str, str]:
+    def for_delta(self, keys: S3Keys | None = None, *, bucket: str | None = None) -> dict[str, str]:
         """Return ``storage_options`` of ``deltalake``. A CA bundle goes to it by :meth:`process_environment`.
 
+        Args:
+            keys: The keys; None leaves them to AWS's chain.
+            bucket: The table's. It is needed where buckets are in the names of hosts: delta-rs puts none before an endpoint's.
+
         Raises:
-            SpecError: Signature v2, which it does not have (``S3_SIGNATURE``).
+            SpecError: Signature v2, which it does not have (``S3_SIGNATURE``), or no bucket where it is needed (``S3_SETTINGS``).
         """
         self._need_v4("delta-rs")
         form = {"AWS_VIRTUAL_HOSTED_STYLE_REQUEST": _flag(not self.addressed_by_path)}
         if self.endpoint_url:
-            form |= {"AWS_ENDPOINT_URL": self.endpoint_url, "AWS_ALLOW_HTTP": _flag(not self.tls)}
+            form |= {"AWS_ENDPOINT_URL": self._endpoint_of(bucket), "AWS_ALLOW_HTTP": _flag(not self.tls)}
         if self.signing_region:
             form["AWS_REGION"] = self.signing_region
         # Without conditions a commit is a plain rename: two writers at once lose one commit. One run per table is then a must.
@@ -290,6 +294,19 @@ class S3Settings(Model):
             **when,
         }
 
+    def _endpoint_of(self, bucket: str | None) -> str:
+        """Return the endpoint as delta-rs wants it: with the bucket before the host's name, where it is there."""
+        scheme, _, host = str(self.endpoint_url).partition("://")
+        if self.addressed_by_path:
+            return f"{scheme}://{host}"
+        if bucket is None:
+            raise SpecError(
+                "delta-rs puts no bucket before the name of an endpoint's host",
+                hint="name the table's: for_delta(keys, bucket='data-lake')",
+                code="S3_SETTINGS",
+            )
+        return f"{scheme}://{bucket}.{host}"
+
     def _java_trust(self) -> dict[str, str]:
         if not self.tls:
             return {}
@@ -299,7 +316,7 @@ class S3Settings(Model):
         if self.ca_bundle:
             raise SpecError(
                 f"S3A cannot read the CA bundle {self.ca_bundle!r}: Java takes a truststore, not PEM",
-                hint="`keytool -importcert -noprompt -file ca.pem -alias s3 -storetype PKCS12 -storepass changeit -keystore s3.p12`, "
+                hint="`keytool -importcert -noprompt -file ca.pem -alias s3 -storetype JKS -storepass changeit -keystore s3.jks`, "
                 "put it into the Spark image, and set S3_TRUSTSTORE (or truststore) to its path there",
                 code="S3_SETTINGS",
             )

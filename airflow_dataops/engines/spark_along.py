@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -81,7 +81,7 @@ class SparkAlong:
 
 
 def ran_once(spark: SparkSession, group: str) -> bool:
-    """Whether each task of a group of jobs ran once, as far as Spark still knows all of them.
+    """Whether each task of a group of jobs ran once, and no other task made its rows again, as far as Spark still knows all of them.
 
     Args:
         spark: Session.
@@ -94,19 +94,28 @@ def ran_once(spark: SparkSession, group: str) -> bool:
         jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
         if not jobs or any(job is None for job in jobs):
             return False
+        stages = [store.lastStageAttempt(stage) for stage in {stage for job in jobs for stage in job.stageIds}]
         # A stage whose rows an earlier job has made is planned again, and skipped.
-        return all(_stage_ran_once(store, stage) for job in jobs for stage in job.stageIds)
+        ran = [stage for stage in stages if stage.status().toString() != "SKIPPED"]
+        return all(map(_stage_ran_once, ran)) and _apart(ran)
     except Exception:  # noqa: BLE001 - Py4J's own errors: whatever it is, nobody knows
         return False
 
 
-def _stage_ran_once(store: Any, stage: int) -> bool:
-    last = store.lastStageAttempt(stage)
-    if last.status().toString() == "SKIPPED":
-        return True
-    tasks = last.numTasks()
-    odd = last.attemptId() or last.numFailedTasks() or last.numKilledTasks() or last.numActiveTasks()
-    return bool(not odd and last.numCompleteTasks() == tasks == last.numCompletedIndices())
+def _stage_ran_once(stage: Any) -> bool:
+    tasks = stage.numTasks()
+    odd = stage.attemptId() or stage.numFailedTasks() or stage.numKilledTasks() or stage.numActiveTasks()
+    return bool(not odd and stage.numCompleteTasks() == tasks == stage.numCompletedIndices())
+
+
+def _apart(stages: Sequence[Any]) -> bool:
+    """Whether no two stages made the same rows.
+
+    Where an executor is lost between two jobs of a query, the second one has a stage of its own for what is lost of the first one's
+    rows, in which nothing looks odd.
+    """
+    made = [ids.apply(place) for ids in (stage.rddIds() for stage in stages) for place in range(ids.size())]
+    return len(made) == len(set(made))
 
 
 def _told(seen: Observation) -> dict[str, int] | None:

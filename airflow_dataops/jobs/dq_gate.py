@@ -163,18 +163,20 @@ class _Gate:
 
 
 def explain(spec: GateSpec, columns: Mapping[str, str]) -> list[str]:
-    """Return the SQL that a gate runs on a table of known columns; nothing is read.
+    """Return the SQL that a gate runs on a table of known columns, in its engine's dialect; nothing is read.
 
     Args:
         spec: The gate.
         columns: Column -> canonical type.
     """
     from airflow_dataops.core.dq_gate.explain import gate_sql
+    from airflow_dataops.core.sql.dialects import dialect_of
 
     rules = _rules(spec)
     raise_problems(check_columns(rules, columns))
     aside = _counted_aside(spec, rules, columns)
-    return gate_sql(rules, columns, run=spec.run, slice_test=slice_test(spec, columns), aside=aside)
+    cut, dialect = slice_test(spec, columns), dialect_of(spec.engine)
+    return gate_sql(rules, columns, run=spec.run, slice_test=cut, dialect=dialect, aside=aside)
 
 
 def _rules(spec: GateSpec) -> list[Rule]:

@@ -339,7 +339,7 @@ def _casts_to_null(plan: CleanPlan, counts: Mapping[str, int]) -> dict[str, int]
 
 
 def explain(spec: RefineSpec, columns: Mapping[str, str], published: Mapping[str, str] | None = None) -> list[str]:
-    """Return the SQL that the step runs on a source of known columns; nothing is read.
+    """Return the SQL that the step runs on a source of known columns, in its engine's dialect; nothing is read.
 
     Args:
         spec: The step.
@@ -347,8 +347,9 @@ def explain(spec: RefineSpec, columns: Mapping[str, str], published: Mapping[str
         published: Column -> type of the published table; None where there is none.
     """
     from airflow_dataops.core.refine.explain import refine_sql
+    from airflow_dataops.core.sql.dialects import dialect_of
 
-    return refine_sql(spec, columns, published)
+    return refine_sql(spec, columns, published, dialect=dialect_of(spec.engine))
 
 
 def rendered_sql(spec: RefineSpec) -> list[str]:

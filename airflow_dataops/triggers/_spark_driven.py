@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from airflow_dataops.core.spark_k8s.turn import Step
     from airflow_dataops.triggers._log_budget import LogBudget
 
-_SECONDS_BETWEEN_KEEPS = 60.0  # a triggerer that is killed tells no more than that twice
+# What is said takes its time through a triggerer's pipe, and dies in it with the triggerer: kept is what was said so long ago.
+_SECONDS_TO_BE_WRITTEN = 60.0
 _MOST_READS = 50  # of one step: 4 MiB each on a worker
 _LARGEST_READ = 256 << 10  # of a trigger: hundreds of them may wait with what they have read
 _MOST_TRIES = 4
@@ -53,7 +54,8 @@ class SparkListener(Listener["Step"]):
         super().__init__(say, budget)
         self._client, self._keep = client, keep
         self._log = PodLog(client, cursor, largest=LARGEST_READ if budget is None else _LARGEST_READ)
-        self._kept, self._kept_at = cursor, -math.inf
+        self._kept = self._noted = cursor
+        self._noted_at = time.monotonic()
         self._ended = self._told_whole = ""  # pods
 
     @property
@@ -78,8 +80,9 @@ class SparkListener(Listener["Step"]):
         elif rest is Rest.NONE and state.pod_name and state.uid and state.phase not in (Phase.FIND, Phase.CREATE):
             until = time.monotonic() + SECONDS_TO_TELL
             await self._tell(state.pod_name, until, all_of_it=state.ended is not None)
-            if state.ended is None and time.monotonic() - self._kept_at >= _SECONDS_BETWEEN_KEEPS:
-                await self.aclose()
+            if state.ended is None and time.monotonic() - self._noted_at >= _SECONDS_TO_BE_WRITTEN:
+                noted, self._noted, self._noted_at = self._noted, self.cursor, time.monotonic()
+                await self._keep_it(noted)
 
     async def tell_rest(self, pod: str) -> None:
         """Tell what a driver that has ended has written behind the cursor; what hinders that is told too."""
@@ -114,9 +117,12 @@ class SparkListener(Listener["Step"]):
 
     async def aclose(self) -> None:
         """Keep how far the log has been told, so that the next process goes on behind it."""
-        if self._keep is not None and self.cursor != self._kept:
-            self._kept, self._kept_at = self.cursor, time.monotonic()
-            await asyncio.to_thread(self._keep, self.cursor)
+        await self._keep_it(self.cursor)
+
+    async def _keep_it(self, cursor: LogCursor) -> None:
+        if self._keep is not None and cursor != self._kept:
+            self._kept = cursor
+            await asyncio.to_thread(self._keep, cursor)
 
 
 class SparkDriven(Driven["Step"]):

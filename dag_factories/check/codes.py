@@ -151,7 +151,7 @@ CODES: dict[str, str] = {
     "SECRET_NOT_ON_CLUSTER": "a step on a cluster needs a secret that only Airflow knows",
     "SLICE_AMBIGUOUS": "more than one of full, window and run references",
     "SLICE_MISSING": "none of full, window and run references",
-    "SPARK_FIELD_UNUSED": "a key that has no effect with the target's runner, or with its engine",
+    "SPARK_FIELD_UNUSED": "a key that has no effect with the target's runner, engine or other keys",
     "SPARK_NOT_USED": "a target says how drivers are made, and its runner is another",
     "SPARK_TARGET_MISSING": "a target does not say how its drivers are made",
     "SPEC_INVALID": "what is written cannot be meant",

@@ -11,12 +11,15 @@ from pydantic import ValidationError
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.s3 import S3Settings
 from airflow_dataops.core.spark_k8s.rules import broken_rules
+from airflow_dataops.core.spark_k8s.spark_submit import ALSO_HERE
 from airflow_dataops.core.spark_k8s.tracking import MlflowSettings, server_of
 from dag_factories import spark
 from dag_factories.check.dask_target import deepest
 from dag_factories.project import TargetConfig
 from dag_factories.specs.base import Path, Problem
 from dag_factories.specs.spark import SparkTarget
+
+_KEYS_OF_SECRET = frozenset(f"app.secret_env.{name}" for name in spark.KEYS)
 
 
 def check(name: str, target: TargetConfig) -> Iterator[Problem]:
@@ -36,6 +39,8 @@ def check(name: str, target: TargetConfig) -> Iterator[Problem]:
         return
     written = section.given()
     for fault in broken_rules(spark.parts_of(target)):
+        if fault.path in _KEYS_OF_SECRET and section.s3 is not None and section.s3.secret is not None:
+            continue  # it is told at s3.secret, by which they come
         root, _, rest = fault.path.partition(".")
         steps = _steps(written if root != "policy" else written.get("policy", {}), rest)
         found = (
@@ -47,6 +52,7 @@ def check(name: str, target: TargetConfig) -> Iterator[Problem]:
         yield Problem((*place, *found), fault.code, message, hint, on_key=not exact)
     yield from _unused(target.runner, section, place)
     yield from _without_spark(target, section, place)
+    yield from _without_partner(target, section, place)
     yield from _s3(section, target, place)
     yield from _mlflow(section, place)
 
@@ -71,12 +77,16 @@ def _unused(runner: str, section: SparkTarget, place: Path) -> Iterator[Problem]
     if runner != "spark_standalone":
         return
     unused: list[Path] = [(field,) for field in sorted(spark.ONLY_IN_PODS & section.model_fields_set)]
-    for name, used in spark.OF_STANDALONE.items():
+    for name, used in ALSO_HERE.items():
         unused += [(name, field) for field in sorted(getattr(section, name).model_fields_set - used)]
     for path in unused:
         said = ".".join(map(str, path))
         message = f"{said} has no effect: spark_standalone makes no pods, and runs each driver on its worker"
         yield Problem((*place, *path), "SPARK_FIELD_UNUSED", message, "remove it", on_key=True)
+    if section.s3 is not None and section.s3.secret is not None:
+        message = "s3.secret is a Secret of Kubernetes, and spark_standalone reads none"
+        hint = "write aws_conn_id: … instead of s3, or secret_env: {AWS_ACCESS_KEY_ID: env:NAME, AWS_SECRET_ACCESS_KEY: env:NAME}"
+        yield Problem((*place, "s3", "secret"), "SECRET_NOT_HERE", message, hint, on_key=True)
 
 
 def _without_spark(target: TargetConfig, section: SparkTarget, place: Path) -> Iterator[Problem]:
@@ -87,6 +97,21 @@ def _without_spark(target: TargetConfig, section: SparkTarget, place: Path) -> I
         message = f"{field} has no effect: with engine: duckdb a step is done in the driver alone, and starts no Spark"
         hint = "remove it, or write engine: spark"
         yield Problem((*place, field), "SPARK_FIELD_UNUSED", message, hint, severity="warning", on_key=True)
+
+
+def _without_partner(target: TargetConfig, section: SparkTarget, place: Path) -> Iterator[Problem]:
+    """Give what only counts beside something else; a warning, since that may be left out for a while only."""
+    unused = {}
+    if target.runner == "spark_k8s" and section.mode == "direct":
+        message = "mode direct makes the driver's pod itself, and no SparkApplication"
+        unused["application_api"] = message, "write mode: crd, or remove it"
+    if target.engine == "spark" and section.event_log is None and not section.application:
+        message = "no event log is written, so there is nothing for its links to show"
+        unused["history_server"] = message, "add event_log: s3a://BUCKET/spark-events, or remove it"
+    for field, (why, hint) in unused.items():
+        if field in section.model_fields_set:
+            message = f"{field} has no effect: {why}"
+            yield Problem((*place, field), "SPARK_FIELD_UNUSED", message, hint, severity="warning", on_key=True)
 
 
 def _mlflow(section: SparkTarget, place: Path) -> Iterator[Problem]:

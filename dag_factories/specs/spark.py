@@ -63,7 +63,7 @@ class SparkS3(AuthorModel):
         path_style: The bucket in the path (true) or in the host's name; by default the path at an endpoint of one's own.
         signature: ``v4``, or ``v2`` for endpoints that know nothing newer (Spark 3.5 only).
         ca_bundle: PEM file of the endpoint's authorities, in the image or in a volume of ``pod_template``.
-        truststore: The same as a Java truststore, for Spark itself.
+        truststore: The same as a Java truststore (JKS), for Spark itself.
         conditional_writes: The endpoint honours ``If-None-Match`` and ``If-Match``; ``dataops check-s3`` tells.
         secret: Name of the Secret with the keys ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY``; without it the pod's own role (IRSA).
     """

@@ -20,6 +20,10 @@ from tests.house.tree import ROOT
 
 ALL = [block for page in pages() for block in blocks(page)]
 CLUSTER = re.compile(r"^cluster = (\{.*?\}$)", re.MULTILINE | re.DOTALL)
+# A target, and what its jobs run on.
+TARGET = re.compile(
+    r"^  (?P<name>\w+):(?: *#.*)?\n(?:    .*\n)*?    runner: (?P<runner>dataproc_dask|spark_\w+)$", re.MULTILINE
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -85,14 +89,17 @@ def test_a_cluster_of_a_page_is_one_that_google_takes_with_dask_on_it(block: Blo
         assert cluster["init_actions"]
 
 
-@pytest.mark.parametrize("block", [one for one in ALL if "runner: dataproc_dask" in one.text], ids=place)
+@pytest.mark.parametrize("block", [one for one in ALL if one.language == "yaml" and TARGET.search(one.text)], ids=place)
 def test_a_target_of_a_page_passes_its_check(block: Block, project: Path) -> None:
     head = "" if re.search(r"^targets:", block.text, re.MULTILINE) else "targets:\n  local: {}\n"
+    found = TARGET.search(block.text)
+    assert found is not None
     (project / "dataops.yaml").write_text(
         f"version: 1\n{head}{block.text.removeprefix('version: 1')}", encoding="utf-8"
     )
-    found = check_files([project / "flights_delays.yaml"], target="gcp").findings
-    assert [one for one in found if one.file.endswith("dataops.yaml")] == []
+    pipeline = "flights_delays.yaml" if found["runner"] == "dataproc_dask" else "flights.yaml"
+    told = check_files([project / pipeline], target=found["name"]).findings
+    assert [one for one in told if one.file.endswith("dataops.yaml")] == []
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in of("console") if "$ dataops" in block.text}), ids=str)

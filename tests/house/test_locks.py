@@ -18,10 +18,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BASE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 GROUPS = PROJECT["dependency-groups"]
-_SHELL_EXTRAS = ("airflow", "composer", "dask", "gcp", "gx", "openlineage", "s3")
+_METADATA = ("kafka", "kafka-bastion", "metadata", "metadata-client", "mongo", "msk")
+_SHELL_EXTRAS = ("airflow", "composer", "dask", "gcp", "gx", "kafka-health", "openlineage", "s3", *_METADATA)
 SHELL = [*BASE, *(line for extra in _SHELL_EXTRAS for line in EXTRAS[extra]), *GROUPS["build"], *GROUPS["test"]]
 WANTED = {
-    "airflow3": [*SHELL, *EXTRAS["yarn"], *GROUPS["lint"], *GROUPS["docs"]],
+    "airflow3": [*SHELL, *EXTRAS["yarn"], *GROUPS["lint"], *GROUPS["docs"], *GROUPS["fuzz"]],
     "airflow2": SHELL,
     "demo": [*BASE, *EXTRAS["airflow"], *GROUPS["build"]],
     "base": BASE,

@@ -35,6 +35,14 @@ def test_every_public_module_has_its_page_and_no_other() -> None:
     assert {path.stem for path in PAGES} == set(PUBLIC), "run tools/reference.py"
 
 
+def test_the_page_of_operators_names_each_of_them() -> None:
+    page = (ROOT / "docs/reference/operators.md").read_text(encoding="utf-8")
+    shells = {name: symbols for name, symbols in PUBLIC.items() if name.startswith("airflow_dataops.operators.")}
+    operators = [f"{name}.{one}" for name, symbols in shells.items() for one in symbols if one.endswith("Operator")]
+    assert len(operators) > 10
+    assert [one for one in operators if f"`{one}`" not in page] == []
+
+
 @pytest.mark.parametrize("name", map(marked, PUBLIC))
 def test_what_is_exported_exists_and_has_a_docstring(name: str) -> None:
     module = importlib.import_module(name)

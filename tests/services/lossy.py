@@ -7,6 +7,7 @@ import http.client
 import socket
 import threading
 from collections.abc import Callable
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +24,13 @@ class LossyProxy:
         lose: Whether the answer to a request (method and path) is to get lost; asked when the server has answered.
         lost: Method, path and the server's status of each answer that got lost.
         asked: Method and path of each request, and what it has the server copy, if anything.
+        headers: Of each request.
     """
 
     def __init__(self, url: str) -> None:
         self.lost: list[tuple[str, str, int]] = []
         self.asked: list[tuple[str, str, str | None]] = []
+        self.headers: list[Message] = []
         self.lose: Callable[[str, str], bool] = lambda _method, _path: False
         to = urlsplit(url).netloc
         outer = self
@@ -38,6 +41,7 @@ class LossyProxy:
             def _pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.asked.append((self.command, self.path, self.headers.get("x-amz-copy-source")))
+                outer.headers.append(self.headers)
                 if self.headers.get("Expect"):
                     del self.headers["Expect"]
                 server = http.client.HTTPConnection(to, timeout=30)

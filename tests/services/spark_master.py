@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Spark master and one worker, as processes."""
+"""A real Spark master and its workers, as processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,14 +19,17 @@ _LIGHT = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
 @contextmanager
-def spark_master(home: Path, folder: Path, *, cores: int = 1, memory: str = "1g") -> Iterator[str]:
+def spark_master(
+    home: Path, folder: Path, *, cores: int = 1, memory: str = "1g", hosts: Sequence[str] = ("127.0.0.1",)
+) -> Iterator[str]:
     """Start them, and give the master's address.
 
     Args:
         home: Spark's folder.
         folder: For their files.
-        cores: What the worker lends.
+        cores: What a worker lends.
         memory: The same.
+        hosts: One worker on each; Spark makes no copy of a slow task on the host where it is slow.
 
     Raises:
         RuntimeError: They do not start.
@@ -43,27 +46,29 @@ def spark_master(home: Path, folder: Path, *, cores: int = 1, memory: str = "1g"
         "--webui-port",
         str(page),
     ]
-    worker = ["org.apache.spark.deploy.worker.Worker", address, "--host", "127.0.0.1", "--webui-port", str(free_port())]
-    worker += ["--cores", str(cores), "--memory", memory, "--work-dir", str(folder / "work")]
+    work = ["--cores", str(cores), "--memory", memory, "--work-dir", str(folder / "work")]
     # What Spark's own start scripts say: which Scala its jars are made for.
     scala = next(home.glob("jars/spark-core_*.jar")).name.split("_")[1].split("-")[0]
     env = {**os.environ, "SPARK_HOME": str(home), "SPARK_SCALA_VERSION": scala}
     keeper = Keeper()
     try:
-        for name, words in (("master", master), ("worker", worker)):
-            keeper.start([*java, *words], output=folder / f"{name}.log", cwd=folder, env=env)
-        _wait(f"http://127.0.0.1:{page}/json/", folder)
+        keeper.start([*java, *master], output=folder / "master.log", cwd=folder, env=env)
+        for number, host in enumerate(hosts):
+            where = ["--host", host, "--webui-port", str(free_port())]
+            worker = ["org.apache.spark.deploy.worker.Worker", address, *where, *work]
+            keeper.start([*java, *worker], output=folder / f"worker-{number}.log", cwd=folder, env=env)
+        _wait(f"http://127.0.0.1:{page}/json/", folder, len(hosts))
         yield address
     finally:
         keeper.close()
 
 
-def _wait(page: str, folder: Path, seconds: float = 300) -> None:
+def _wait(page: str, folder: Path, workers: int, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             with urllib.request.urlopen(page, timeout=5) as answer:
-                if json.load(answer)["aliveworkers"]:
+                if json.load(answer)["aliveworkers"] == workers:
                     return
         except (OSError, ValueError):
             pass

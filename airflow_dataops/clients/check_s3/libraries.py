@@ -32,7 +32,8 @@ def s3fs(place: Scratch) -> Seen:
 def delta(place: Scratch) -> Seen:
     """Make a table by delta-rs, add a version, and read it."""
     deltalake = import_module("deltalake")
-    uri, options = f"s3://{place.bucket}/{place.prefix}delta", place.settings.for_delta(place.keys)
+    uri = f"s3://{place.bucket}/{place.prefix}delta"
+    options = place.settings.for_delta(place.keys, bucket=place.bucket)
     with _environment(place.settings.process_environment()):
         for mode in ("error", "append"):
             deltalake.write_deltalake(uri, _rows(), mode=mode, storage_options=options)

@@ -59,7 +59,7 @@ def tls(place: Scratch) -> Seen:
         return True, "AWS, https"
     if not place.settings.tls:
         return False, "plain http"
-    host, _, port = url.removeprefix("https://").partition(":")
+    host, _, port = _address(place, url).removeprefix("https://").partition("/")[0].partition(":")
     context = ssl.create_default_context(cafile=place.settings.ca_bundle)
     with (
         socket.create_connection((host, int(port or 443)), 10) as line,
@@ -160,12 +160,22 @@ def _whole_bucket(place: Scratch) -> str:
     return "the key lists the whole bucket"
 
 
+def _address(place: Scratch, url: str) -> str:
+    """Return the bucket's address at an endpoint: in the path, or in the host's name, where nobody may be at the endpoint's own."""
+    scheme, _, host = url.rstrip("/").partition("://")
+    return (
+        f"{scheme}://{host}/{place.bucket}"
+        if place.settings.addressed_by_path
+        else f"{scheme}://{place.bucket}.{host}/"
+    )
+
+
 def _list_signed_at(place: Scratch, moment: datetime) -> Any:
     """Send a listing that was signed at another time, as a recorded request would be."""
     auth, requests = import_module("botocore.auth"), import_module("botocore.awsrequest")
     keys, meta = _keys(place), place.s3.meta
-    url = f"{meta.endpoint_url.rstrip('/')}/{place.bucket}"
-    request = requests.AWSRequest("GET", url, params={"list-type": "2", "max-keys": "1", "prefix": place.prefix})
+    wanted = {"list-type": "2", "max-keys": "1", "prefix": place.prefix}
+    request = requests.AWSRequest("GET", _address(place, meta.endpoint_url), params=wanted)
     request.context["timestamp"] = moment.strftime("%Y%m%dT%H%M%SZ")
     frozen = import_module("botocore.credentials").Credentials(keys.access_key, keys.secret_key, keys.session_token)
     signer = auth.S3SigV4Auth(frozen, "s3", meta.region_name or "us-east-1")

@@ -118,10 +118,11 @@ def _rest(group: Group) -> Iterator[Finding]:
 
 
 def _total(group: Group) -> Iterator[Finding]:
-    exceeded = beyond(group.check.total_lag, group.waiting)
+    known = sum(one.waiting for one in group.facts if one.waiting is not None)
+    exceeded = beyond(group.check.total_lag, known)
     if exceeded:
         severity, limit = exceeded
-        message = f"{group.waiting} records wait in all partitions, more than {limit}"
+        message = f"{known} records wait in all partitions, more than {limit}"
         yield finding(Code.TOTAL_LAG_EXCEEDED, message, severity=severity)
 
 

@@ -200,7 +200,7 @@ def _delay(one: Subject) -> Iterator[Finding]:
             since = f"for {told(age)}, longer than" if age is not None else "for longer than"
             message = f"{one.facts.where}: a record waits {since} {told(milliseconds(limit))}"
             yield one.say(Code.DELAY_EXCEEDED, message, severity)
-            return
+            break
         unsure = unsure or (limit is not None and late is None)
     if unsure:
         yield one.say(Code.DELAY_UNKNOWN, f"{one.facts.where}: {one.waiting} records wait, for an unknown time")

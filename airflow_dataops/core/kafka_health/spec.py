@@ -55,9 +55,9 @@ class CheckParts(Asked):
         exclude_topics: Names and patterns of those that are left out.
         policy: ``burrow``: the rules of LinkedIn's Burrow. ``strict``: these and what they cannot see.
         isolation: Where the log ends for the group's consumers: ``read_committed`` at the last record that no open transaction holds back.
-        allowed_lag: Most records that may wait in a partition without being looked at; of ``phantom`` ones there may be any number.
+        allowed_lag: Most records that may wait in a partition without being looked at.
         lag: Limits of each partition's lag.
-        total_lag: Limits of the lag of all partitions together.
+        total_lag: Limits of the lag of all partitions together, what is allowed in each included.
         delay: Limits of how long the first waiting record of a partition has waited.
         require_members: Whether records may wait only while the group has members; false for one that reads now and then.
         require_commits: Whether the group must have committed where there are records; false for one that is yet to begin.

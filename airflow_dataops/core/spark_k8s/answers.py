@@ -33,7 +33,7 @@ class Answer(StrEnum):
     """What to do about an error."""
 
     LATER = "later"  # the same call may work in a moment
-    RENEW = "renew"  # the token may have been renewed meanwhile
+    SOON = "soon"  # the token may have been renewed meanwhile; a server that has just started knows nobody's rights for a moment
     ROOM = "room"  # no quota now
     NEVER = "never"
 
@@ -74,7 +74,7 @@ def answer_of(error: CallError) -> Answer:
     """Return what to do about an error."""
     if error.code in _LATER:
         return Answer.LATER
-    if error.code == "UNAUTHORIZED":
-        return Answer.RENEW
     refused = refusal(error.message) if error.code == "FORBIDDEN" else None
-    return Answer.ROOM if refused is not None and refused.code is Reason.QUOTA_EXCEEDED else Answer.NEVER
+    if refused is not None:
+        return Answer.ROOM if refused.code is Reason.QUOTA_EXCEEDED else Answer.NEVER
+    return Answer.SOON if error.code in ("UNAUTHORIZED", "FORBIDDEN") else Answer.NEVER

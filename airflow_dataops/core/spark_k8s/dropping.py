@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from airflow_dataops.core.machine import CallError
-from airflow_dataops.core.spark_k8s.answers import Answer, answer_of
 from airflow_dataops.core.spark_k8s.failures import Failure, Reason, failure
 from airflow_dataops.core.spark_k8s.observation import Look
 from airflow_dataops.core.spark_k8s.state import CallKind, Doomed, Patience, Phase
 from airflow_dataops.core.spark_k8s.turn import Next, Turn
-
-_MOST_REFUSALS = 3
 
 
 def drop(turn: Turn) -> Next:
@@ -55,7 +52,7 @@ def _answered(turn: Turn, error: CallError | None) -> Next | None:
         _replace(turn, sent, None)
         return None
     late = turn.state.drop_until is not None and turn.now >= turn.state.drop_until
-    if late or (answer_of(error) is not Answer.LATER and turn.state.errors >= _MOST_REFUSALS):
+    if late or not turn.bears(error):
         return _give_up(turn, turn.refused(error, f"delete {sent.name}"))
     return turn.again(resend=True)
 

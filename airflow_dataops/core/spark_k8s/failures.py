@@ -180,12 +180,12 @@ ENDINGS: dict[Reason, Cause] = {
     ),
     Reason.PERMISSION_DENIED: Cause(
         "Airflow's account may not do that in the namespace.",
-        "403",
+        "403, four times in a row",
         "bind the role that the message asks for; `dataops preflight` prints the YAML",
     ),
     Reason.UNAUTHORIZED: Cause(
         "The API server does not know the account: a wrong or expired token. A driver that runs goes on.",
-        "401, three times in a row",
+        "401, four times in a row",
         "renew the token or kubeconfig of the connection; the next try takes a running driver over",
         retryable=True,
     ),

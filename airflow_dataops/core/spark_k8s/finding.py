@@ -8,14 +8,12 @@ from datetime import timedelta
 
 from airflow_dataops.core.machine import CallError
 from airflow_dataops.core.spark_k8s import names
-from airflow_dataops.core.spark_k8s.answers import Answer, answer_of
 from airflow_dataops.core.spark_k8s.application_state import Stage
 from airflow_dataops.core.spark_k8s.failures import Failure, Reason, failure
 from airflow_dataops.core.spark_k8s.observation import ApplicationView, Driver, Look, PodView
 from airflow_dataops.core.spark_k8s.state import TRY, CallKind, Doomed, Patience, Phase
 from airflow_dataops.core.spark_k8s.turn import Next, Turn
 
-_MOST_REFUSALS = 3  # a token may be renewed, and a kind of objects may be seconds old
 _SOON = timedelta(seconds=2)
 _ALIVE = (Stage.WAITS, Stage.RUNS)
 
@@ -132,8 +130,7 @@ def _unreadable(turn: Turn, error: CallError, wanted: tuple[Look, ...]) -> Next:
         turn.set(doomed=state.with_doomed(*turn.own_driver()), unsure=False)
         return Phase.DROP
     until = state.drop_until if ending else state.find_until
-    patient = answer_of(error) is Answer.LATER or state.errors < _MOST_REFUSALS
-    if patient and until is not None and turn.now < until:
+    if turn.bears(error) and until is not None and turn.now < until:
         return turn.again(*wanted)
     if ending:
         turn.note("UNREACHABLE", f"nobody says whether a driver of the run is left: {error.code} {error.message}")

@@ -17,7 +17,6 @@ from airflow_dataops.core.spark_k8s.observation import ApplicationView, Driver, 
 from airflow_dataops.core.spark_k8s.state import CallKind, Doomed, Phase
 from airflow_dataops.core.spark_k8s.turn import Next, Step, Turn
 
-_MOST_REFUSALS = 3
 _MOST_YIELDS = 3
 _NAMES = {
     CallKind.CREATE_CONFIG: names.config_name,
@@ -101,9 +100,9 @@ def _refused(turn: Turn, error: CallError) -> Next:
     if error.code == "CONFLICT":
         return turn.look(_own_look(turn))
     answer = answer_of(error)
-    if answer is Answer.LATER:
-        if error.code != "TOO_MANY":
-            turn.set(doubtful=True, doubt_until=turn.now + SETTLE)
+    if answer is Answer.LATER and error.code != "TOO_MANY":
+        turn.set(doubtful=True, doubt_until=turn.now + SETTLE)
+    if answer in (Answer.LATER, Answer.SOON) and turn.bears(error):
         return _late(turn, turn.refused(error, what)) or turn.again(resend=True)
     if state.doubtful:
         turn.set(why=turn.refused(error, what))
@@ -120,7 +119,7 @@ def _no(turn: Turn, error: CallError) -> Next:
         turn.hint(found)
         return _late(turn, found) or turn.again(resend=True)
     fresh_kind = error.code == "NOT_FOUND" and not state.direct
-    if (error.code == "UNAUTHORIZED" or fresh_kind) and state.errors < _MOST_REFUSALS:
+    if fresh_kind and turn.bears(error):
         return turn.again(resend=True)
     turn.set(unsure=False)
     if fresh_kind and "namespace" not in error.message:
@@ -170,7 +169,7 @@ def _config(turn: Turn) -> Next:
     read, state = turn.seen.config, turn.state
     name = names.config_name(state.name)
     # Where Airflow's account may create ConfigMaps and not read them, the name has to do: it is of this run and this driver.
-    hidden = isinstance(read, CallError) and answer_of(read) is Answer.NEVER
+    hidden = isinstance(read, CallError) and (read.code == "FORBIDDEN" or answer_of(read) is Answer.NEVER)
     if not hidden:
         if read is None or isinstance(read, CallError | Gone):
             return _late(turn, None) or turn.again(resend=True)
@@ -191,7 +190,7 @@ def _unfurnished(turn: Turn, kind: CallKind, error: CallError) -> Next:
         return Phase.FURNISH
     found = turn.refused(error, what)
     answer = answer_of(error)
-    if answer is Answer.NEVER or (answer is Answer.RENEW and turn.state.errors >= _MOST_REFUSALS):
+    if answer is Answer.NEVER or (answer is not Answer.ROOM and not turn.bears(error)):
         return turn.settle(found)
     return _late(turn, found) or turn.again(resend=True)
 

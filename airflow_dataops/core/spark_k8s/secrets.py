@@ -57,6 +57,8 @@ def is_secret_name(name: str) -> bool:
         return False
     pairs = set(pairwise(words))
     ends = any(word.endswith(("password", "secret", "token")) for word in words)
+    # What only begins with that word is a setting: Hadoop has credential.provider.path and credential.clear-text-fallback.
+    ends = ends or words[-1] == "credential"
     return ends or bool(_SECRET_WORDS.intersection(words)) or bool(_SECRET_PAIRS & pairs)
 
 

@@ -10,6 +10,22 @@ from airflow_dataops.core.spark_k8s.spec import DynamicExecutors, RunParts, Spar
 
 _PROVIDER = "spark.hadoop.fs.s3a.aws.credentials.provider"
 _BY_VARIABLE = "EnvironmentVariableCredentialsProvider"
+IN_PODS_ONLY = {
+    "app": frozenset(
+        (
+            *("annotations", "application", "executor_template", "image", "image_pull_policy", "image_pull_secrets"),
+            *("labels", "pod_template", "profile", "service"),
+        )
+    ),
+    "target": frozenset({"api_server", "application_api", "console", "namespace", "service_account"}),
+}
+"""What there is no use for without pods."""
+ALSO_HERE = {
+    "driver": frozenset({"memory"}),
+    "executor": frozenset({"cores", "memory", "pyspark_memory"}),
+    "policy": frozenset({"run_timeout"}),
+}
+"""What there is a use for, of the parts that are otherwise about pods."""
 
 
 def spark_submit(run: RunParts, master: str | None = None, *, program: str = "spark-submit") -> list[str]:
@@ -39,6 +55,17 @@ def spark_submit(run: RunParts, master: str | None = None, *, program: str = "sp
     return [*command, app.main, *(argument(value) for value in app.args)]
 
 
+def without_effect(run: RunParts) -> list[str]:
+    """Return the paths of what was written and has no effect on a master that is not Kubernetes, such as ``app.image``."""
+    found = [
+        f"{part}.{name}" for part, names in IN_PODS_ONLY.items() for name in getattr(run, part).model_fields_set & names
+    ]
+    for part, used in ALSO_HERE.items():
+        path, model = ("policy", run.policy) if part == "policy" else (f"app.{part}", getattr(run.app, part))
+        found += [f"{path}.{name}" for name in model.model_fields_set - used]
+    return sorted(found)
+
+
 def standalone_conf(app: SparkApp, master: str) -> dict[str, str]:
     """Return the properties; those about Kubernetes are left out."""
     conf = {key: value for key, value in (DEFAULTS | app.conf).items() if not key.startswith("spark.kubernetes.")}
@@ -48,6 +75,8 @@ def standalone_conf(app: SparkApp, master: str) -> dict[str, str]:
         del conf[_PROVIDER]
     conf["spark.driver.memory"] = app.driver.memory.spark
     conf |= event_log_conf(app)
+    if app.executor.pyspark_memory is not None:  # a bound of the Python beside each executor, on every master
+        conf["spark.executor.pyspark.memory"] = app.executor.pyspark_memory.spark
     if master.startswith("local"):
         return conf
     conf |= {f"spark.executorEnv.{name}": value for name, value in app.env.items()}

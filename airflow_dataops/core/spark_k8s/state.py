@@ -168,6 +168,7 @@ class State(Model):
         why: Why a driver could not be made so far.
         outcome: How the run ended; the clean-up may be under way.
         errors: Failed calls in a row.
+        refusals: How many of them, the last ones, were refused.
         polls: Looks at the driver so far.
         told: Codes of hints that people have been given.
     """
@@ -213,6 +214,7 @@ class State(Model):
     why: Failure | None = None
     outcome: Outcome | None = None
     errors: int = 0
+    refusals: int = 0
     polls: int = 0
     told: tuple[str, ...] = ()
 

@@ -72,6 +72,7 @@ class Step:
 
 
 Next = Step | Phase
+_MOST_REFUSALS = 3
 
 
 @dataclass
@@ -127,6 +128,17 @@ class Turn:
         if self.state.patience is Patience.SEND:
             pause = min(pause, timedelta(seconds=3))
         return self.look(*looks, delay=pause)
+
+    def bears(self, error: CallError) -> bool:
+        """Tell whether a call may be sent again after an error; it counts how often in a row the answer was no.
+
+        What may pass is borne for as long as there is time. A no is taken for one when it is said for the fourth time, after some ten
+        seconds: see :class:`~airflow_dataops.core.spark_k8s.answers.Answer`. Errors of another kind before it do not count.
+        """
+        before = self.state.refusals if self.state.errors else 0
+        passes = answer_of(error) is Answer.LATER
+        self.set(refusals=0 if passes else before + 1)
+        return passes or before < _MOST_REFUSALS
 
     def end(self) -> Step:
         """Tell how it ended."""
@@ -273,11 +285,6 @@ class Turn:
     def refused(self, error: CallError, what: str) -> Failure:
         """Return why a call was refused for good."""
         return answer_of(error).failure(error, what)
-
-
-def is_transient(error: CallError) -> bool:
-    """Tell whether the same call may work in a moment."""
-    return answer_of(error) is Answer.LATER
 
 
 _DELETES = frozenset({CallKind.DELETE_POD, CallKind.DELETE_APPLICATION})

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from airflow_dataops.core.durations import told
 from airflow_dataops.core.machine import CallError, Gone
 from airflow_dataops.core.spark_k8s import names
-from airflow_dataops.core.spark_k8s.answers import Answer, answer_of
 from airflow_dataops.core.spark_k8s.application_state import Stage, is_known
 from airflow_dataops.core.spark_k8s.diagnosis import PULL_NEVER, config_trouble, diagnose, image_trouble
 from airflow_dataops.core.spark_k8s.failures import Failure, Reason, failure
@@ -19,7 +18,6 @@ from airflow_dataops.core.spark_k8s.state import Phase
 from airflow_dataops.core.spark_k8s.turn import Next, Turn
 
 _EXECUTORS_EVERY = 3  # looks at the driver for one at its executors
-_MOST_REFUSALS = 3
 _MOST_MENDED = 5
 _COLLECTED = timedelta(seconds=5)
 _MOST_DEAD, _MOST_LINES = 6, 5
@@ -150,7 +148,7 @@ def _unreadable(turn: Turn, error: CallError) -> Next:
         return turn.settle(too_long(turn))
     if turn.now - _waits(turn) >= turn.policy.start_timeout + turn.policy.run_timeout:
         return turn.settle(turn.refused(error, f"look at driver {state.name}"))
-    if answer_of(error) is Answer.LATER or state.errors < _MOST_REFUSALS:
+    if turn.bears(error):
         return turn.again(*_looks(turn))
     # Nobody may look, and that says nothing about the driver: it goes on.
     return turn.settle(turn.refused(error, f"look at driver {state.name}"), goes_on=True)

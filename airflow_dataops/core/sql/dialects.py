@@ -286,6 +286,11 @@ def pin(name: str, *args: exp.Expression) -> exp.Expression:
     return call(_PREFIX + name, *args)
 
 
+def dialect_of(engine: str) -> Dialect:
+    """Return the dialect that an engine runs; Dask runs DuckDB's on each partition."""
+    return "spark" if engine == "spark" else "duckdb"
+
+
 def render(tree: exp.Expr, dialect: Dialect) -> str:
     """Return the SQL text of a tree: every identifier quoted, every pin replaced.
 

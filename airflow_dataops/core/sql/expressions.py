@@ -61,6 +61,15 @@ def parse_scalar(text: str, columns: Mapping[str, str] | None) -> exp.Expression
     return _parse(text, columns).tree
 
 
+def parse_source(text: str) -> exp.Expr:
+    """Return the tree of an expression as its author wrote it, once it is known to be of the language.
+
+    For who evaluates it without an engine, and wants none of what :func:`parse_scalar` pins for engines. Errors as there.
+    """
+    _parse(text, None)
+    return _read(text)
+
+
 def scalar_type(text: str, columns: Mapping[str, str] | None) -> str | None:
     """Return the canonical type that an expression gives, as far as it is known without an engine."""
     return _parse(text, columns).type

@@ -24,7 +24,7 @@ def run_here(operator: SparkOperator, run: SparkRun) -> Outcome:
     from airflow_dataops.clients.spark_k8s.submit import SubmitProcess, find_spark_submit
     from airflow_dataops.core.errors import DataOpsError, TransientError
     from airflow_dataops.core.secrets import hide, hide_in
-    from airflow_dataops.core.spark_k8s.spark_submit import spark_submit, standalone_env
+    from airflow_dataops.core.spark_k8s.spark_submit import spark_submit, standalone_env, without_effect
     from airflow_dataops.core.spark_k8s.standalone import names_application, outcome_of
     from airflow_dataops.core.spark_k8s.state import Outcome
     from airflow_dataops.hooks._secrets import lookup_secrets
@@ -35,6 +35,8 @@ def run_here(operator: SparkOperator, run: SparkRun) -> Outcome:
         values = lookup_secrets(set(references.values()))
     except DataOpsError as error:
         fail(error)
+    if unused := without_effect(run):
+        operator.log.warning("mode standalone makes no pods, so this has no effect: %s", ", ".join(unused))
     if operator.deferrable:
         operator.log.info("mode standalone does not defer: the driver is a child of this worker")
     child = operator._child = SubmitProcess()

@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_dataops.clients.check_s3 import security
 from airflow_dataops.clients.check_s3.run import check_endpoint
+from airflow_dataops.clients.check_s3.scratch import Scratch
 from airflow_dataops.clients.s3 import S3Client
-from airflow_dataops.core.s3_contract import REQUIREMENTS, Finding, Level, bad
+from airflow_dataops.core.s3_contract import REQUIREMENTS, Finding, Level, bad, finding
 from dag_factories.cli import main
 from tests.services.s3_servers import ACCESS, READER, SECRET, S3Server, missing, s3_server
 
@@ -63,6 +71,72 @@ def test_each_known_defect_of_a_server_is_found(name: str, tmp_path: Path) -> No
     assert {check for check, one in found.items() if one.level is Level.LACKS} == lacks | {"tls"}, told
     assert {check for check, one in found.items() if one.level in (Level.UNKNOWN, Level.SKIPPED)} == set(), told
     assert buckets == [bucket]
+
+
+def test_a_bucket_that_a_typing_error_makes_and_one_that_goes_with_what_is_in_it_are_found(tmp_path: Path) -> None:
+    """SeaweedFS as it comes, without the two options that this project's tests give it."""
+    as_it_comes = ("-s3.autoCreateBucket=true", "-s3.allowDeleteBucketNotEmpty=true")
+    with s3_server("seaweedfs", tmp_path, options=as_it_comes) as server:
+        place = f"s3://{server.bucket()}/lake"
+        client = S3Client.from_env(server.environ())
+        findings = check_endpoint(client, place, racers=2, race_objects=2, make_bucket=True)
+        found = {one.check: one for one in findings}
+        left = len(server.boto3().list_buckets()["Buckets"])
+    assert {check for check in ("missing_bucket", "full_bucket") if found[check].level is Level.LACKS} == {
+        "missing_bucket",
+        "full_bucket",
+    }
+    assert "-s3.autoCreateBucket=false" in (found["missing_bucket"].fix or "")
+    assert left == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(1, Level.WORKS), (-1, Level.WORKS), (8, Level.PROBLEM), (-8, Level.PROBLEM)]
+)
+def test_a_clock_that_is_wrong_is_found_before_requests_are_refused(minutes: int, level: Level) -> None:
+    with saying_its_time(lambda: datetime.now(UTC) + timedelta(minutes=minutes)) as url:
+        environ = {"S3_ENDPOINT_URL": url, "S3_ACCESS_KEY_ID": ACCESS, "S3_SECRET_ACCESS_KEY": SECRET}
+        told = finding("clock", *security.clock(Scratch(S3Client.from_env(environ), "s3://lake/x")))
+    assert told.level is level, told
+    assert ("behind" if minutes > 0 else "ahead") in told.seen
+    assert ("timedatectl" in (told.fix or "")) is (level is Level.PROBLEM)
+
+
+def test_a_clock_for_which_requests_are_refused_is_told_as_that() -> None:
+    with saying_its_time(lambda: datetime.now(UTC) + timedelta(hours=1), refuses=True) as url:
+        environ = {"S3_ENDPOINT_URL": url, "S3_ACCESS_KEY_ID": ACCESS, "S3_SECRET_ACCESS_KEY": SECRET}
+        [told] = check_endpoint(S3Client.from_env(environ), "s3://lake/x")
+    assert (told.check, told.level) == ("connect", Level.PROBLEM)
+    assert "RequestTimeTooSkewed" in told.seen
+    assert "timedatectl" in (told.fix or "")
+
+
+@contextmanager
+def saying_its_time(clock: Callable[[], datetime], *, refuses: bool = False) -> Iterator[str]:
+    """Run an endpoint that lists nothing, and says what time it has; give its address."""
+    refusal = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>"
+    text = refusal if refuses else '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(403 if refuses else 200)
+            self.send_header("Date", format_datetime(clock(), usegmt=True))
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.fixture

@@ -29,6 +29,21 @@ open("/dev/termination-log", "w").write(json.dumps({"rows": 7}))
 print("done")
 """,
     "bad.py": "print('so far'); raise ValueError('no such column: tailnum')",
+    "bad_once_told.py": """
+import sys, time, urllib.request, uuid
+gate = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+place = sys.argv[1] + "/" + uuid.uuid4().hex
+def told(*error):
+    sys.__excepthook__(*error)
+    while True:
+        try:
+            gate.open(place).read()
+            break
+        except OSError:
+            time.sleep(0.2)
+sys.excepthook = told
+raise ValueError('no such column: tailnum')
+""",
     "later.py": """
 import sys, urllib.error, urllib.request
 print("begun")

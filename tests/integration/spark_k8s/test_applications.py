@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +117,32 @@ def open_after(asked: Gates, times: int) -> None:
 
 @MOSTLY_APACHE
 def test_an_operator_that_gives_up_starting_anew_is_believed(
-    namespace: Namespace, kind: ApplicationApi, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    namespace: Namespace, kind: ApplicationApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    task = task_of(namespace, kind, "bad.py", application=again_for(kind, 1))
-    with pytest.raises(TransientError, match="no such column: tailnum"):
-        task.run()
-    assert (capsys.readouterr().out or caplog.text).count("Traceback (most recent call last)") == 2
+    """An operator deletes the pod of a driver that failed before it starts the next one, and with it what nobody has read."""
+    printed = io.StringIO()
+
+    def told() -> int:
+        return (printed.getvalue() or caplog.text).count("Traceback (most recent call last)")
+
+    with gates() as asked, redirect_stdout(printed):
+        threading.Thread(target=open_each, args=(asked, told, 2), daemon=True).start()
+        task = task_of(namespace, kind, "bad_once_told.py", asked.url, application=again_for(kind, 1))
+        with pytest.raises(TransientError, match="no such column: tailnum"):
+            task.run()
+        drivers = {path for path, *_ in asked.seen}
+    assert (told(), len(drivers)) == (2, 2)
+
+
+def open_each(asked: Gates, told: Callable[[], int], drivers: int) -> None:
+    """Let each driver end once what it has written is told."""
+    for number in range(1, drivers + 1):
+        until(partial(_have_told, asked, told, number))
+        asked.open.update(path.strip("/") for path, *_ in asked.seen)
+
+
+def _have_told(asked: Gates, told: Callable[[], int], drivers: int) -> bool:
+    return told() >= drivers and len({path for path, *_ in asked.seen}) >= drivers
 
 
 def again_for(kind: ApplicationApi, times: int) -> dict[str, Any]:

@@ -186,6 +186,16 @@ def test_each_library_gets_the_keys_under_its_own_names() -> None:
     assert (unsafe["AWS_S3_ALLOW_UNSAFE_RENAME"], "aws_conditional_put" in unsafe) == ("true", False)
 
 
+def test_a_bucket_in_the_host_s_name_is_named_to_delta_rs_which_puts_none_there() -> None:
+    by_host = S3Settings(endpoint_url=URL, path_style=False)
+    assert by_host.for_delta(bucket="lake")["AWS_ENDPOINT_URL"] == "https://lake.s3.example.com:9000"
+    assert S3Settings(endpoint_url=URL).for_delta(bucket="lake")["AWS_ENDPOINT_URL"] == URL
+    with pytest.raises(SpecError, match="bucket") as caught:
+        by_host.for_delta()
+    assert "for_delta(keys, bucket=" in (caught.value.hint or "")
+    assert "AWS_ENDPOINT_URL" not in S3Settings(path_style=False).for_delta()
+
+
 @given(st.text(min_size=8), st.text(min_size=8))
 def test_no_text_of_keys_shows_them(access: str, secret: str) -> None:
     keys = S3Keys(access, secret)

@@ -114,16 +114,46 @@ def test_a_restarted_triggerer_goes_on_with_the_log_where_the_last_one_stopped(
     trigger = task.begin()
     trigger.task_instance = Ti("sum")
 
-    async def restart() -> None:
-        await cancel(await working(world, trigger, sleeps=3))
+    async def restart() -> dict[str, Any]:
+        sleeper = await working(world, trigger, sleeps=3)
+        before = dict(store)
+        await cancel(sleeper)
+        return before
 
-    asyncio.run(restart())
+    before = asyncio.run(restart())
     assert store
-    if killed:
-        store.clear()  # as if it had had no time to leave anything
+    if killed:  # it could leave nothing at its end, and what it had said a moment before may be in no log
+        store.clear()
+        store.update(before)
     following = again(trigger)
     following.task_instance = trigger.task_instance
     task.complete(fire(following))
     told = capsys.readouterr().out or caplog.text
     assert told.count("bye") == 1
     assert told.count("hello from the driver") == (2 if killed else 1)
+
+
+@pytest.mark.parametrize(("looks", "times"), [(2, 0), (3, 1)])
+def test_what_was_just_told_is_kept_a_while_later(
+    world: World, task: Shell, monkeypatch: pytest.MonkeyPatch, looks: int, times: int
+) -> None:
+    from airflow_dataops.triggers import _kept, _spark_driven
+
+    kept: list[Any] = []
+    monkeypatch.setattr(_kept.XCom, "set", lambda key, value, **place: kept.append(value["value"]))
+    monkeypatch.setattr(_kept.XCom, "get_one", lambda key, **place: None)
+    monkeypatch.setattr(_spark_driven, "_SECONDS_TO_BE_WRITTEN", 0.0)  # a while: until the next look
+    trigger = task.begin()
+    trigger.task_instance = Ti("sum")
+
+    async def work() -> tuple[int, Any]:
+        sleeper = await working(world, trigger, sleeps=looks)
+        now = trigger._driven.listener.cursor.model_dump(mode="json")
+        before = kept.count(now)
+        await cancel(sleeper)
+        return before, now
+
+    before, now = asyncio.run(work())
+    assert now["told"] > 0
+    assert before == times
+    assert kept.count(now) == 1

@@ -135,7 +135,7 @@ def windows(draw: st.DrawFn) -> list[Commit]:
     return found
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(windows(), st.lists(st.integers(0, 7), max_size=4), st.integers(0, 7), st.integers(0, 20), st.integers(0, 3))
 @example(samples=[(4, 0, 3), (2, 1, 3), (4, 2, 3), (1, 3, 4)], ends=[], lag=5, later=0, allowed=0)
 @example(samples=[(1, 0, 1), (1, 5, 1)], ends=[1], lag=5, later=6, allowed=0)

@@ -17,7 +17,14 @@ from airflow_dataops.core.kafka_health.check import HealthCheck
 from airflow_dataops.core.kafka_health.codes import Code, Severity, rank
 from airflow_dataops.core.kafka_health.outcome import outcome_of
 from airflow_dataops.core.kafka_health.report import alert_line, document_of, lines_of, metrics_of
-from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, MemberView, PartitionView, ReadError, TopicView
+from airflow_dataops.core.kafka_health.snapshot import (
+    GroupSnapshot,
+    MemberView,
+    PartitionView,
+    ReadError,
+    TopicView,
+    read_snapshot,
+)
 from airflow_dataops.core.kafka_health.verdict import judge
 from airflow_dataops.core.kafka_health.window import Window
 from airflow_dataops.core.kafka_health.window_document import dump, load
@@ -76,7 +83,7 @@ checks = st.sampled_from(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(checks, st.lists(snapshots, min_size=1, max_size=4), st.sampled_from(["fail", "warn", "skip"]))
 def test_no_look_breaks_it_and_what_is_unknown_is_never_well(
     check: HealthCheck, looks: list[GroupSnapshot], on_unknown: Any
@@ -128,6 +135,26 @@ def test_the_order_of_partitions_says_nothing(check: HealthCheck, looks: list[Gr
         again, other = judge(check, mixed, other)
         assert found == again
         assert dump(one) == dump(other)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*GroupSnapshot.model_fields, *PartitionView.model_fields]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(checks, json_values, st.sampled_from(list(GroupSnapshot.model_fields)))
+def test_no_answer_breaks_it(check: HealthCheck, answer: Any, key: str) -> None:
+    whole = snapshot_of(view(1, 2, topic="a")).model_dump(mode="json")
+    for document in (answer, {**whole, key: answer}, {**whole, "partitions": [answer]}):
+        snapshot = read_snapshot(GROUP, START, document)
+        found, _ = judge(check, snapshot)
+        assert snapshot.error is None or found.severity is Severity.UNKNOWN
 
 
 some_states = st.sampled_from(["Stable", "Stable", "Empty", "PreparingRebalance", "Unknown"])

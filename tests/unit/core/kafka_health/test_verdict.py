@@ -65,6 +65,56 @@ def test_a_rebalance_is_tolerated_for_some_looks_and_what_is_certain_is_told() -
     assert codes_of(lost) == {Code.DATA_LOST}
 
 
+REBALANCE = "PreparingRebalance"
+
+
+def test_a_commit_that_goes_on_in_a_rebalance_is_progress() -> None:
+    looks = [*trace([(10, 90), (10, 91)]), snapshot_of(view(50, 92), minute=2, state=REBALANCE)]
+    for check in (check_of(), burrow_of()):
+        found = [codes_of(one) for one in map(Watch(check).look, looks)]
+        assert found == [set(), {Code.STALLED}, set()]
+
+
+def test_a_commit_that_goes_back_in_a_rebalance_counts_when_the_group_is_at_rest() -> None:
+    looks = [
+        *trace([(10, 30), (20, 39)]),
+        snapshot_of(view(15, 40), minute=2, state=REBALANCE),
+        snapshot_of(view(15, 41), minute=3),
+    ]
+    assert [codes_of(one) for one in map(Watch(check_of()).look, looks)] == [set(), set(), set(), {Code.REWOUND}]
+
+
+def test_what_was_found_before_a_rebalance_is_still_found_in_it() -> None:
+    looks = [*trace([(10, 30), (10, 40), (10, 50)]), snapshot_of(view(10, 60), minute=3, state=REBALANCE)]
+    assert codes_of(Watch(check_of()).follow(looks)) == {Code.STALLED}
+
+
+def test_the_time_of_a_rebalance_is_no_time_without_a_commit() -> None:
+    looks = [
+        *trace([(10, 30), (20, 39)]),
+        *(snapshot_of(view(20, 39 + n), minute=n, state=REBALANCE) for n in (2, 3, 4)),
+    ]
+    for check in (check_of(), burrow_of()):
+        assert codes_of(Watch(check).follow(looks)) == set()
+
+
+def test_in_a_rebalance_nobody_has_to_read_a_partition() -> None:
+    nobody = {"members": snapshot_of(view(partition=9)).members}
+    assert codes_of(Watch(check_of()).look(snapshot_of(view(10, 20), state=REBALANCE, **nobody))) == set()
+    assert codes_of(Watch(check_of()).look(snapshot_of(view(10, 20), **nobody))) == {Code.UNASSIGNED}
+
+
+def test_who_has_read_all_may_be_in_a_rebalance_for_ever() -> None:
+    assert Watch(check_of()).follow(trace([(10, 10)] * 12, state=REBALANCE)).severity is Severity.OK
+
+
+def test_a_group_that_has_left_is_not_told_to_have_members() -> None:
+    looks = [*trace([(10, 10), (10, 20), (10, 30), (10, 40)]), snapshot_of(view(10, 50), minute=4, state="Empty")]
+    watch = Watch(check_of())
+    found = [codes_of(watch.look(one)) for one in looks]
+    assert found[-2:] == [{Code.STALLED}, {Code.NO_MEMBERS}]
+
+
 def test_rebalances_now_and_then_add_up() -> None:
     watch = Watch(check_of(rebalance_looks=2))
     states = ["Stable", "PreparingRebalance"] * 3
@@ -127,6 +177,21 @@ def test_how_long_a_record_waits(changes: dict[str, Any], found: set[Code]) -> N
     check = check_of(delay={"warning": "5m"})
     assert check.ages_ms == (300_000,)
     assert codes_of(Watch(check).look(snapshot_of(view(**{"committed": 10, "end": 20, **changes})))) == found
+
+
+def test_what_is_late_may_be_later_still() -> None:
+    check = check_of(delay={"warning": "5m", "critical": "1h"})
+    verdict = Watch(check).look(snapshot_of(view(10, 20, younger={300_000: -1})))
+    assert codes_of(verdict) == {Code.DELAY_EXCEEDED, Code.DELAY_UNKNOWN}
+    assert verdict.severity is Severity.UNKNOWN
+    both = Watch(check).look(snapshot_of(view(10, 20, younger={300_000: -1, 3_600_000: 10})))
+    assert (codes_of(both), both.severity) == ({Code.DELAY_EXCEEDED}, Severity.WARNING)
+
+
+def test_all_that_waits_is_added_up_what_may_wait_included() -> None:
+    looked = snapshot_of(*(view(0, 9, number) for number in range(10)))
+    check = check_of(allowed_lag=9, total_lag={"warning": 89})
+    assert codes_of(Watch(check).look(looked)) == {Code.TOTAL_LAG_EXCEEDED}
 
 
 def test_without_timestamps_looks_tell_how_long_a_record_waits() -> None:

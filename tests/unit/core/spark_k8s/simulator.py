@@ -127,6 +127,8 @@ class Kube:
             return CallError("TOO_MANY", "try again later")
         if fate == "refused":
             return CallError("UNAVAILABLE", "503")
+        if fate == "forbidden":
+            return CallError("FORBIDDEN", 'User "x" cannot do that')
         if fate == "broken":
             return CallError("SERVER", "etcdserver: request timed out")
         if fate == "late":

@@ -201,6 +201,44 @@ def test_a_create_that_is_refused_is_clear(error: CallError, code: str, mode: st
     assert one.kube.now - NOW <= 8 * MINUTE
 
 
+class TestAServerThatHasJustStarted:
+    """It has not read anybody's roles yet, and says no to all."""
+
+    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize("before", [[], ["broken", "throttled", "refused"]])
+    def test_is_asked_again_for_whatever_is_made(self, mode: str, before: list[str]) -> None:
+        one = task(mode=mode)
+        fates = {kind: iter([*before, "forbidden", "forbidden"]) for kind in CallKind}
+        one.kube.on_call = lambda call: next(fates[call.kind], "ok")
+        assert one.finish().ok
+        assert len(one.kube.made) == 1
+
+    @pytest.mark.parametrize("first", ["lost", "refused"])
+    def test_is_not_believed_where_an_answer_was_lost(self, first: str) -> None:
+        one = task()
+        fates = iter([first, "forbidden", "forbidden"])
+        one.kube.on_call = lambda call: next(fates, "ok") if call.kind is CallKind.CREATE_POD else "ok"
+        assert one.finish().ok
+        assert len(one.kube.made) == 1
+
+    @pytest.mark.parametrize(("look", "steps"), [(Look.PODS, 0), (Look.POD, 9)])
+    def test_is_asked_again_after_an_outage_for_what_is_there(self, look: Look, steps: int) -> None:
+        one = task()
+        step = one.follow(one.start(), steps)
+        errors = iter([CallError("UNAVAILABLE")] * 6 + [CallError("FORBIDDEN", "no")] * 3)
+        one.kube.on_read = lambda read: next(errors, None) if read is look else None
+        assert one.finish(step).ok
+        assert len(one.kube.made) == 1
+
+    @pytest.mark.parametrize("mode", MODES)
+    def test_is_believed_within_seconds(self, mode: str) -> None:
+        one = task(mode=mode)
+        one.kube.on_call = lambda _: "forbidden"
+        assert code_of(one.finish()) == "PERMISSION_DENIED"
+        assert len(one.kube.calls) == 4
+        assert one.kube.now - NOW <= timedelta(seconds=20)
+
+
 def test_a_kind_that_is_not_installed_is_clear() -> None:
     one = task(mode="crd")
     one.kube.on_read = failing(Look.APPLICATIONS, CallError("NOT_FOUND", "404 page not found"))

@@ -45,10 +45,12 @@ fates = st.one_of(
     st.builds(Fate, run=st.just(1000), grace=st.sampled_from([5, 60, None])),
 )
 by_hand = st.builds(Fate, deleted_at=st.integers(0, 300), run=st.integers(0, 400), grace=st.sampled_from([5, 60]))
-networks = st.lists(st.sampled_from(["ok"] * 4 + ["lost", "refused", "late", "throttled", "broken"]), max_size=12)
+networks = st.lists(
+    st.sampled_from(["ok"] * 4 + ["lost", "refused", "late", "throttled", "broken", "forbidden"]), max_size=12
+)
 weather = st.lists(
     st.sampled_from(
-        [None] * 4 + [CallError("UNAVAILABLE"), CallError("GONE"), CallError("UNAUTHORIZED"), CallError("LOST")]
+        [None] * 4 + [CallError(code) for code in ("UNAVAILABLE", "GONE", "UNAUTHORIZED", "FORBIDDEN", "LOST")]
     ),
     max_size=20,
 )

@@ -75,6 +75,30 @@ def test_a_suffix_multiplies(number: int, suffix: tuple[str, int]) -> None:
         assert quantity(f"{number}{name}") == number * factor
 
 
+NUMBERS = st.from_regex(r"[+-]?([0-9]{1,6}(\.[0-9]{0,6})?|\.[0-9]{1,6})", fullmatch=True)
+SCALES = [
+    *({**SUFFIXES, **BINARY}.items()),
+    *((name, Fraction(1, 1000**power)) for power, name in enumerate("mun", start=1)),
+    *(
+        (f"{letter}{power:{sign}}", Fraction(10) ** power)
+        for letter in "eE"
+        for sign in ("", "+")
+        for power in range(-12, 13)
+    ),
+]
+
+
+@given(NUMBERS, st.sampled_from(SCALES))
+def test_every_form_has_the_value_that_it_says(number: str, scale: tuple[str, Fraction | int]) -> None:
+    """A sign, digits on either side of a point or on both, and a suffix or an exponent."""
+    name, factor = scale
+    whole, _, part = number.lstrip("+-").partition(".")
+    value = (int(whole or 0) + Fraction(int(part or 0), 10 ** len(part))) * factor
+    value = -value if number.startswith("-") else value
+    if abs(value) <= LARGEST:
+        assert quantity(f"{number}{name}") == value
+
+
 @pytest.mark.parametrize("text", [*NO_QUANTITY, "9" * 41, "1e99", "8Ei", "1e999999999999", "\n1"])
 def test_what_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="quantity"):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from airflow_dataops.core.spark_k8s.failures import Reason, failure
 from airflow_dataops.core.spark_k8s.report import document_of, failure_line, metrics_of, result_of
 from airflow_dataops.core.spark_k8s.state import Outcome, Summary
+from tests.house.tree import ROOT
 from tests.unit.core.spark_k8s.samples import parts
 
 RAN = Summary(app_id="a-1", pod="p", exit_code=0, result='{"rows": 3}', pending_seconds=2.0, run_seconds=60.25)
@@ -40,6 +42,15 @@ def test_times_are_milliseconds_and_a_failure_counts_under_its_code() -> None:
     assert found["dataops.spark_k8s.succeeded"].tags == {"dag_id": "d"}
     [failed] = [one for one in metrics_of(Outcome(failure=failure(Reason.EVICTED, "x")), {}) if one.kind == "incr"]
     assert (failed.name, failed.tags) == ("dataops.spark_k8s.failed", {"code": "EVICTED"})
+
+
+def test_the_metrics_are_those_of_the_page() -> None:
+    ran = RAN.model_copy(update={"adopted": True})
+    ends = (Outcome(summary=ran), Outcome(summary=ran, failure=failure(Reason.EVICTED, "x")))
+    names = {one.name.removeprefix("dataops.spark_k8s.") for end in ends for one in metrics_of(end, {})}
+    page = (ROOT / "docs/how-to/spark_k8s.md").read_text(encoding="utf-8")
+    [told] = re.findall(r"Metrics `dataops\.spark_k8s\.\*`: ([^;]*?)\.\n", page)
+    assert names == set(re.findall(r"`([\w.]+)`", told.replace("(tag `code`)", "")))
 
 
 def test_a_failure_is_one_line_whatever_it_says() -> None:

@@ -25,6 +25,7 @@ from airflow_dataops.core.spark_k8s.secrets import holds_secret, is_secret_flag,
         "my-api-key",
         "client_secret",
         "db.pwd",
+        "spark.sql.catalog.rest.credential",
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -36,6 +37,8 @@ def test_names_of_secrets(name: str) -> None:
     [
         "spark.hadoop.fs.s3a.aws.credentials.provider",
         "spark.kubernetes.authenticate.driver.oauthTokenFile",
+        "spark.hadoop.hadoop.security.credential.provider.path",
+        "spark.hadoop.hadoop.security.credential.clear-text-fallback",
         "SECRET_NAME",
         "PASSWORD_FILE",
         "AWS_REGION",

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.spark_k8s.links import console_url, history_url
-from airflow_dataops.core.spark_k8s.spark_submit import spark_submit, standalone_env
+from airflow_dataops.core.spark_k8s.spark_submit import IN_PODS_ONLY, spark_submit, standalone_env, without_effect
 from airflow_dataops.core.spark_k8s.spec import RunParts, SecretKeyRef
 from airflow_dataops.core.spark_k8s.storage import with_storage
 from tests.unit.core.spark_k8s.samples import document, parts
@@ -45,6 +45,12 @@ def test_a_cluster_gets_executors_and_a_laptop_none() -> None:
     _, laptop = submitted("local[*]")
     assert [key for key in laptop if key.startswith(("spark.executor", "spark.dynamicAllocation"))] == []
     assert laptop["spark.sql.adaptive.enabled"] == "true"
+
+
+@pytest.mark.parametrize("master", ["spark://host:7077", "local[2]"])
+def test_the_bound_of_an_executor_s_python_holds_on_every_master(master: str) -> None:
+    _, conf = submitted(master, executor={"memory": "2g", "pyspark_memory": "700m"})
+    assert conf["spark.executor.pyspark.memory"] == "700m"
 
 
 def test_nothing_about_kubernetes_is_said() -> None:
@@ -112,5 +118,29 @@ def test_a_stores_settings_are_added_under_the_users_own() -> None:
 def test_links() -> None:
     assert history_url(parts(), "app-1") is None
     assert history_url(parts("target.history_server", "https://h/x/"), "app-1") == "https://h/x/history/app-1/jobs/"
+    own = {"spec": {"sparkConf": {"spark.eventLog.enabled": "true", "spark.eventLog.dir": "s3a://logs"}}}
+    whole = document()
+    whole["app"] |= {"application": own, "event_log": None}
+    whole["target"]["history_server"] = "https://h"
+    assert history_url(RunParts.model_validate(whole), "a") == "https://h/history/a/jobs/"
+    own["spec"]["sparkConf"]["spark.eventLog.enabled"] = "false"
+    assert history_url(RunParts.model_validate(whole), "a") is None
     assert console_url(parts("target.console", "https://c"), "p-1") == "https://c/k8s/ns/analytics/pods/p-1"
     assert console_url(parts(), "p-1") is None
+
+
+def test_what_is_only_for_pods_is_told_and_nothing_else() -> None:
+    app = {
+        "image": "spark:3.5",
+        "conf": {},
+        "driver": {"memory": "2g", "cores": 2},
+        "executor": {"pyspark_memory": "1g"},
+    }
+    target = {"master": "spark://host:7077", "namespace": "data", "history_server": "https://history.example.com"}
+    run = RunParts.model_validate({"app": app, "target": target, "policy": {"run_timeout": "1h", "attempts": 3}})
+    assert without_effect(run) == ["app.driver.cores", "app.image", "policy.attempts", "target.namespace"]
+
+
+def test_each_name_that_is_only_for_pods_is_a_field() -> None:
+    for part, names in IN_PODS_ONLY.items():
+        assert names <= set(RunParts.model_fields[part].annotation.model_fields)  # type: ignore[union-attr]

@@ -136,6 +136,20 @@ def test_what_only_spark_has_a_use_for_is_a_warning_with_duckdb(make_project: Ma
     assert "engine: spark" in f"{finding.suggestion}"
 
 
+@pytest.mark.parametrize(
+    ("more", "partner"),
+    [
+        ("application_api: spark.apache.org/v1", "mode: crd"),
+        ("history_server: https://history.example.com", "event_log: s3a://logs/events"),
+    ],
+)
+def test_what_counts_beside_something_else_is_a_warning_without_it(make_project: Make, more: str, partner: str) -> None:
+    [finding] = found(make_project(PIPELINE, PROJECT + f"      {more}\n"))
+    assert (finding.code, finding.severity, finding.line) == ("SPARK_FIELD_UNUSED", "warning", 11)
+    assert partner.partition(":")[0] in f"{finding.suggestion}"
+    assert found(make_project(PIPELINE, PROJECT + f"      {more}\n      {partner}\n")) == []
+
+
 def test_a_fault_of_what_is_not_written_is_told_at_the_section(make_project: Make) -> None:
     path = make_project(PIPELINE, PROJECT.replace("      image: registry.example.com/dataops-spark:3.5.7\n", ""))
     [finding] = found(path)
@@ -166,13 +180,20 @@ def test_nor_has_a_part_of_a_section_that_is_about_pods(make_project: Make, key:
 
 
 def test_what_has_an_effect_there_is_well(make_project: Make) -> None:
-    more = "      driver: {memory: 1g}\n      executor: {cores: 1, memory: 1g}\n      policy: {run_timeout: 1h}\n"
+    more = "      driver: {memory: 1g}\n      executor: {cores: 1, memory: 1g, pyspark_memory: 1g}\n      policy: {run_timeout: 1h}\n"
+    more += "      event_log: s3a://logs/events\n      history_server: https://history.example.com\n"
     assert found(make_project(PIPELINE, STANDALONE + more)) == []
 
 
 def test_a_secret_of_kubernetes_without_kubernetes_is_told(make_project: Make) -> None:
     path = make_project(PIPELINE, STANDALONE + "      secret_env: {SALT: {name: salts, key: mails}}\n")
     assert [(one.code, one.line) for one in found(path)] == [("SECRET_NOT_HERE", 10)]
+
+
+def test_a_secret_with_keys_of_s3_is_told_once_and_at_its_line(make_project: Make) -> None:
+    [finding] = found(make_project(PIPELINE, STANDALONE + "      s3: {region: eu, secret: lake-keys}\n"))
+    assert (finding.code, finding.line) == ("SECRET_NOT_HERE", 10)
+    assert "aws_conn_id" in f"{finding.suggestion}"
 
 
 def test_no_master_is_told(make_project: Make) -> None:

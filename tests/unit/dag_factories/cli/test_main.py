@@ -176,8 +176,22 @@ def test_a_broken_file_is_not_explained_but_its_findings_are_shown(
 def test_the_sql_of_a_file_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "orders.yaml", "--sql"]) == 0
     shown = capsys.readouterr().out
-    assert "-- gate_bronze\nSELECT" in shown
+    assert "-- gate_bronze (duckdb)\nSELECT" in shown
     assert "> 100000" in shown
+
+
+def test_the_sql_of_a_file_is_that_of_its_targets_engine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = folder / "dataops.yaml"
+    cluster = "{engine: spark, runner: spark_standalone, lake: ./lake, spark: {master: 'spark://m:7077'}}"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace("targets:\n", f"targets:\n  cluster: {cluster}\n"), encoding="utf-8")
+    assert main(["explain", "orders.yaml", "--sql", "--target", "cluster"]) == 0
+    shown = capsys.readouterr().out
+    assert "-- gate_bronze (spark)\nSELECT" in shown
+    assert "-- refine (spark)\n" in shown
+    assert ("`" in shown, '"' in shown) == (True, False)  # DuckDB quotes names as no Spark does
+    assert "dataops_ranked" in shown
+    assert "dataops_losers" not in shown
 
 
 def test_sql_of_a_kind_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from airflow_dataops.operators.spark_k8s import SparkKubernetesSubmitOperator
 from tests.unit.operators.shell import Shell
 
 
-def shell(word: str, home: Path, **policy: Any) -> Shell:
+def shell(word: str, home: Path, *, app: dict[str, Any] | None = None, **policy: Any) -> Shell:
     operator = SparkKubernetesSubmitOperator(
         task_id="sum",
         mode="standalone",
@@ -19,8 +19,10 @@ def shell(word: str, home: Path, **policy: Any) -> Shell:
             "args": [word],
             "env": {"PIDS": str(home / "pids")},
             "secret_env": {"STORE_PASSWORD": "conn:store.password"},
+            "event_log": "hdfs://logs/events",
+            **(app or {}),
         },
-        target={"master": "spark://master:7077"},
+        target={"master": "spark://master:7077", "history_server": "https://history.example.com"},
         policy=policy,
         instance="tests",
     )

@@ -74,11 +74,22 @@ def test_a_run_is_told_like_any_other_and_no_secret_is_in_its_arguments_or_log(
     task = shell("good", home)
     found = task.run()
     assert (found["application_id"], found["exit_code"], found["result"]) == ("app-20261122053000-0007", 0, {"rows": 4})
+    assert found["history_url"] == "https://history.example.com/history/app-20261122053000-0007/jobs/"
     log = said()
     assert "argv: --master spark://master:7077 --deploy-mode client" in log
     assert "STORE_PASSWORD=***" in log
     assert "not for the driver" not in log
     assert SECRET not in log + json.dumps([*task.ti.store.values()])
+
+
+def test_what_has_no_effect_without_pods_is_told(home: Path, said: Callable[[], str]) -> None:
+    shell("good", home, app={"image": "spark:3.5", "labels": {"team": "data"}}, attempts=3).run()
+    assert "this has no effect: app.image, app.labels, policy.attempts" in said()
+
+
+def test_what_has_an_effect_is_not_warned_of(home: Path, said: Callable[[], str]) -> None:
+    shell("good", home).run()
+    assert "no effect" not in said()
 
 
 def test_a_failure_has_the_code_of_the_other_modes(home: Path) -> None:
