@@ -97,5 +97,6 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
         "pendulum",
         "pydantic_core",
         "flask",
-        *("aiohttp", "confluent_kafka", "distributed", "fsspec", "google", "py4j", "pyspark"),
+        *("confluent_kafka", "fastapi", "prometheus_client", "pymongo", "starlette", "uvicorn"),
+        *("aiohttp", "distributed", "fsspec", "google", "py4j", "pyspark"),
     }
