@@ -132,7 +132,7 @@ def refuse_members(settings: KafkaSettings, group: str) -> None:
     from confluent_kafka.admin import AdminClient
 
     heard = Hearing()
-    admin = AdminClient({**settings.client(), "error_cb": heard})
+    admin = AdminClient(_heard_by(settings, heard))
     try:
         admin.list_topics(timeout=SECONDS)  # a client whose first request is another one times out now and then
         asked = admin.describe_consumer_groups([group], request_timeout=SECONDS)[group]
@@ -173,6 +173,10 @@ def records_between(
                 position = message.offset() + (error is None)
             if time.monotonic() - moved > _PATIENCE:
                 raise KafkaAway(f"{partition[0]}/{partition[1]}: no record came at {position}, before {stop}")
+
+
+def _heard_by(settings: KafkaSettings, heard: Hearing) -> dict[str, Any]:
+    return {**settings.client(), "error_cb": heard}
 
 
 __all__ = ["Hearing", "offsets_of", "reader", "record_of", "records_between", "refuse_members", "size_of", "tried"]
