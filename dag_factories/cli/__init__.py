@@ -27,12 +27,25 @@ COMMANDS: dict[str, str] = {
     "preflight": "look whether Google Cloud, or a namespace, has all that a pipeline needs there",
     "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
     "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",
+    "serve": "run the API that takes metadata events and publishes them to Kafka",
     "demo": "run the flights example and open its result page",
     "version": "print the versions of what does the work",
 }
 
 # Codes of errors that are about the command line, wherever they are found.
-_WRONG_USAGE = frozenset({"USAGE", "S3_ADDRESS", "UNKNOWN_TARGET", "UNKNOWN_KIND", "UNKNOWN_KEY"})
+_WRONG_USAGE = frozenset(
+    {
+        "USAGE",
+        "KAFKA_SETTINGS",
+        "OPEN_TO_ALL",
+        "TLS",
+        "TOKENS",
+        "S3_ADDRESS",
+        "UNKNOWN_TARGET",
+        "UNKNOWN_KIND",
+        "UNKNOWN_KEY",
+    }
+)
 
 _HEAD = """usage: dataops COMMAND [...]
 

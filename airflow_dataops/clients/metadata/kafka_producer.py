@@ -49,7 +49,6 @@ class KafkaProducer:
         self._lock = threading.Lock()
         self._waiting, self._shut = 0, False
         self._cause: Any = None  # the last error by which a broker refused us: what waits then only times out
-        self._away: float | None = None
         self._closed = threading.Event()
         self._kafka = confluent()
         self._producer = self._made()
@@ -60,16 +59,6 @@ class KafkaProducer:
     def in_flight(self) -> int:
         """Bytes that wait for their acknowledgement."""
         return self._waiting
-
-    @property
-    def away(self) -> bool:
-        """True from the first record that no broker answered for until one is acknowledged, or :meth:`partitions` answers."""
-        return self._away is not None
-
-    @property
-    def alive(self) -> bool:
-        """True while answers are taken."""
-        return self._thread.is_alive() and not self._shut
 
     def send(self, record: Outgoing) -> Future[None]:
         """Take a record, at once.
@@ -107,15 +96,17 @@ class KafkaProducer:
         """Ask the brokers how many partitions a topic has.
 
         Raises:
-            DataOpsError: They do not answer, or there is no such topic (``KAFKA_NO_TOPIC``).
+            DataOpsError: They do not answer, there is no such topic (``KAFKA_NO_TOPIC``), or this producer is closed.
         """
+        if self._shut or not self._thread.is_alive():
+            raise KafkaAway(f"topic {topic}: the producer is closed")
         try:
             found = self._producer.list_topics(topic, timeout=seconds).topics[topic]
         except self._kafka.KafkaException as bad:
             raise error_of(bad.args[0], f"topic {topic}", self._cause) from None
         if found.error is not None:
             raise error_of(found.error, f"topic {topic}")
-        self._away = self._cause = None
+        self._cause = None
         return len(found.partitions)
 
     def close(self, seconds: float = 10.0) -> None:
@@ -172,13 +163,10 @@ class KafkaProducer:
     def _answered(self, size: int, topic: str, error: Any, future: Future[None]) -> None:
         self._give_back(size)
         if error is None:
-            self._away = self._cause = None
+            self._cause = None
             future.set_result(None)
             return
-        told = error_of(error, f"topic {topic}", self._cause)
-        if isinstance(told, KafkaAway) or told.code == "KAFKA_AUTHENTICATION":
-            self._away = time.monotonic()
-        future.set_exception(told)
+        future.set_exception(error_of(error, f"topic {topic}", self._cause))
 
     def _heard(self, error: Any) -> None:
         if tells_why(error):

@@ -19,7 +19,6 @@ from typing import Any
 
 from airflow_dataops.core.metadata.limits import LARGEST_INTEGER
 
-
 # What the standard library writes in another way: 1.0, -0.0, 1e-07. A text may look like one: it is only written more slowly then.
 _EXPONENT = re.compile(r"e[-+](?<=\de.)\d")
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")  # sorted elsewhere by UTF-16 than by code points

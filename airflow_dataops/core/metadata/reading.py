@@ -61,8 +61,8 @@ def check_depth(value: Any) -> None:
         if not level:
             return
         inner: list[Any] = []
-        for one in level:
-            parts = one.values() if isinstance(one, dict) else one
+        for outer in level:
+            parts = outer.values() if isinstance(outer, dict) else outer
             inner += [part for part in parts if isinstance(part, (dict, list))]
         level = inner
     if level:

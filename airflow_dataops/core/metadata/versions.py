@@ -93,6 +93,11 @@ class Versions:
         self._places = {version.name: place for place, version in enumerate(versions)}
 
     @property
+    def all(self) -> tuple[Version, ...]:
+        """The versions, from the oldest to the newest."""
+        return self._versions
+
+    @property
     def names(self) -> list[str]:
         """The names, from the oldest to the newest."""
         return list(self._places)
