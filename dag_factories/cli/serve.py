@@ -9,6 +9,8 @@ Beyond this machine it listens only where it asks who comes: by tokens (--token-
 added before the old one is taken away; or DATAOPS_METADATA_TOKENS), by client certificates (--client-ca), or by both.
 Kafka's address is --bootstrap or DATAOPS_KAFKA_BOOTSTRAP; librdkafka's properties (security.protocol=SASL_SSL …) stand in the file of
 --config or DATAOPS_KAFKA_CONFIG, a name=value a line. It needs no right but WRITE and DESCRIBE on the topic, and no database.
+
+Without Kafka, --embedded names the log of a target without servers: what is posted there, the next `dataops run` of its pipeline drains.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ examples:
   dataops serve metadata-api --config kafka.properties --host 0.0.0.0 --token-file tokens --tls-cert api.pem --tls-key api.key
   dataops serve metadata-api --config kafka.properties --host 0.0.0.0 \\
     --tls-cert api.pem --tls-key api.key --client-ca ca.pem --subject notebooks
+  dataops serve metadata-api --embedded lake/.dataops/metadata/gpu-metadata.log.sqlite
   curl -H 'Content-Type: application/json' --data @event.json http://127.0.0.1:8080/v1/metadata
 
 exit status: 0 stopped by a signal, 1 it could not start, 2 wrong usage
@@ -45,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="where events go (default: gpu-metadata)")
     parser.add_argument("--bootstrap", metavar="HOST:PORT[,…]", help="brokers of Kafka")
     parser.add_argument("--config", metavar="FILE", help="properties of Kafka's client")
+    parser.add_argument("--embedded", type=Path, metavar="FILE", help="a log in a file, in the place of Kafka")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="bearer tokens that may post, a line each")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of this server, PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, PEM")
@@ -93,6 +97,8 @@ def _rules(arguments: argparse.Namespace, tls: Tls | None) -> tuple[Tokens, ApiS
 
 def _publisher(arguments: argparse.Namespace, settings: ApiSettings) -> tuple[Publisher, Probe]:
     """Return where events go, and what tells whether they can."""
+    if arguments.embedded is not None:
+        return _embedded(arguments, settings)
     from airflow_dataops.clients.metadata.kafka_producer import Bounds, KafkaProducer
     from airflow_dataops.clients.metadata.kafka_settings import find_settings
 
@@ -100,6 +106,16 @@ def _publisher(arguments: argparse.Namespace, settings: ApiSettings) -> tuple[Pu
     limits = settings.limits
     producer = KafkaProducer(kafka, Bounds(size=2 * limits.size, seconds=limits.publish_seconds))
     return producer, lambda: producer.partitions(settings.topic)
+
+
+def _embedded(arguments: argparse.Namespace, settings: ApiSettings) -> tuple[Publisher, Probe]:
+    from airflow_dataops.clients.metadata.embedded_log import EmbeddedPublisher, LogFile
+    from airflow_dataops.core.errors import SpecError
+
+    if arguments.bootstrap or arguments.config:
+        raise SpecError("--embedded takes the place of Kafka", hint="leave out --bootstrap and --config", code="USAGE")
+    file = LogFile(str(arguments.embedded.absolute()))
+    return EmbeddedPublisher(file), lambda: file.partitions(settings.topic)
 
 
 def _port(text: str) -> int:
