@@ -140,7 +140,9 @@ def main() -> None:
         each = [a / b for a, b in zip(ours, found, strict=True)]
         middle = statistics.median(found)
         reach = " (reach: 0.5)" if side == "bare echo" else ""
-        print(f"  {side:18} {middle:8.1f} requests/s {middle * EVENTS:10.0f} events/s, API's ratio {statistics.median(each):.2f}{reach}")
+        print(
+            f"  {side:18} {middle:8.1f} requests/s {middle * EVENTS:10.0f} events/s, API's ratio {statistics.median(each):.2f}{reach}"
+        )
 
 
 if __name__ == "__main__":
