@@ -168,7 +168,8 @@ class LocalStorage:
         """See :class:`Storage`. A lock file beside it makes the comparison and the write one step, also between hosts on NFS v4."""
         folder, name = os.path.split(path)
         os.makedirs(os.path.join(folder, _LOCKS), exist_ok=True)
-        with Path(folder, _LOCKS, name).open("ab") as lock:
+        # With an ending of its own: readers' globs for `**/*.parquet` look into hidden folders, too.
+        with Path(folder, _LOCKS, f"{name}.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.read_bytes(path) != expected:
                 return False

@@ -91,12 +91,15 @@ class FaultPoint(StrEnum):
     REPORT_SHOWN = "report.shown"  # the page is written
 
 
-Hook = Callable[[FaultPoint], None]
+Hook = Callable[[StrEnum], None]
 _hook: Hook | None = None
 
 
-def reached(point: FaultPoint) -> None:
-    """Tell that the work has come to ``point``; what an armed test does there is its own affair, dying included."""
+def reached(point: StrEnum) -> None:
+    """Tell that the work has come to ``point``, of a job's list or of a service's own.
+
+    What an armed test does there is its own affair, dying included.
+    """
     if _hook is not None:
         _hook(point)
 

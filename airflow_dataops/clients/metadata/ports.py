@@ -200,7 +200,7 @@ class Archive(Protocol):
         ...
 
     def rows(self, topic: str, partition: int, begin: int, stop: int) -> Iterator[Row]:
-        """Yield the rows of a partition from ``begin`` up to, but not including, ``stop``, by offset; none is left out that is there twice."""
+        """Yield the rows of a partition from ``begin`` up to, but not including, ``stop``, by offset; what is there twice comes twice."""
         ...
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ the prefixes, and is not compacted: a tombstone would delete others.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,9 +24,10 @@ DEAD_TOPIC = f"{TOPIC}.dead"
 HEADER = "dataops-dead"  # what is told of the failure, as JSON
 REPLAY = "dataops-replay"  # on a record that was sent back: where it came from, and how often it was tried
 ORIGINAL = "dataops-dead-original."
+CUT = "dataops-dead-cut"  # on a letter whose original no topic takes any more: its size and hash, as JSON
 VERSION = 1
 HEADER_BYTES = 24 << 10  # the most that :data:`HEADER` has
-_MOST_FAULTS, _LONGEST = 10, 100
+_MOST_FAULTS, _LONGEST, _LONGEST_KEY = 10, 100, 1024
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,28 @@ def to_wire(letter: DeadLetter, topic: str = DEAD_TOPIC) -> Outgoing:
     }
     original = tuple((ORIGINAL + name, value) for name, value in record.headers)
     return Outgoing(topic, record.key, record.value, ((HEADER, _json(told)), *original))
+
+
+def cut(letter: Outgoing) -> Outgoing:
+    """Return a dead letter without the original's value and headers, for a topic that refuses the whole one as too large.
+
+    It still tells why and where: the record itself lies in its topic until that expires, and in the archive. A key of more than 1 KiB goes,
+    too. It cannot be sent back.
+    """
+    value, key = letter.value, letter.key
+    told = {
+        "value_bytes": None if value is None else len(value),
+        "value_sha256": None if value is None else hashlib.sha256(value).hexdigest(),
+        "headers": sum(name.startswith(ORIGINAL) for name, _ in letter.headers),
+    }
+    ours = tuple((name, content) for name, content in letter.headers if name == HEADER)
+    kept = key if key is None or len(key) <= _LONGEST_KEY else None
+    return Outgoing(letter.topic, kept, None, ((CUT, _json(told)), *ours))
+
+
+def is_cut(found: Record) -> bool:
+    """Tell whether a dead letter is without its original (:func:`cut`)."""
+    return bool(found.headers) and found.headers[0][0] == CUT
 
 
 def from_wire(found: Record) -> DeadLetter:
@@ -232,6 +256,6 @@ def _short(text: str) -> str:
 
 
 __all__ = [
-    "DEAD_TOPIC", "HEADER", "HEADER_BYTES", "ORIGINAL", "REPLAY", "DeadLetter", "Headers", "Origin", "Outgoing", "Record",
-    "bury", "from_wire", "sent_back", "to_wire",
+    "CUT", "DEAD_TOPIC", "HEADER", "HEADER_BYTES", "ORIGINAL", "REPLAY", "DeadLetter", "Headers", "Origin", "Outgoing", "Record",
+    "bury", "cut", "from_wire", "is_cut", "sent_back", "to_wire",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_dataops.core.metadata.canonical import encode
 from airflow_dataops.core.metadata.fields import moment, moment_text
+from airflow_dataops.core.metadata.limits import LARGEST_INTEGER
 from airflow_dataops.core.metadata.upsert import NO_ORDER, Stored
 
 Document = dict[str, Any]
@@ -40,7 +41,7 @@ class Write:
 
 def document_of(stored: Stored) -> Document:
     """Return the document that the store keeps of an event."""
-    body = json.loads(stored.body)
+    body = json.loads(stored.body, parse_int=_whole)
     dates = {name: moment(body[name]) for name in _MOMENTS if name in body}
     return {"_id": stored.key, "order": stored.order, **body, **dates}
 
@@ -75,6 +76,11 @@ def plain_writes(stored: Stored) -> tuple[Write, Write]:
     insert = Write("update", {"_id": stored.key}, {"$setOnInsert": fields}, upsert=True)
     replace = Write("replace", {"_id": stored.key, "order": {"$lt": stored.order}}, document, upsert=False)
     return insert, replace
+
+
+def _whole(digits: str) -> int | float:
+    value = int(digits)
+    return value if abs(value) <= LARGEST_INTEGER else float(value)  # 1e20 is a double; BSON's integers end at 64 bits
 
 
 def _aware(value: datetime) -> datetime:

@@ -128,6 +128,11 @@ class Transforms:
         self.revision = spec.revision
         self._steps = [(step.name, _doing(step)) for step in spec.steps]
 
+    @property
+    def are_none(self) -> bool:
+        """True where there are no steps: every document stays as it is."""
+        return not self._steps
+
     def apply(self, document: Mapping[str, Any]) -> Document:
         """Return what the steps make of an event's document, which stays as it was.
 

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services import kafka_server
+from tests.services.fixtures import seaweedfs
 from tests.services.kafka_server import Kafka
 from tests.services.kafka_topics import create_topic
+from tests.services.mongo_server import MongoServer, mongo_server
+
+__all__ = ["seaweedfs"]
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         pytest.skip(reason)
     with kafka_server.kafka(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """A server that speaks Mongo's protocol and stays up; who stops one starts one of its own."""
+    pytest.importorskip("pymongo", reason="needs pymongo: pip install 'airflow-dataops[mongo]'")
+    with mongo_server(tmp_path_factory.mktemp("mongo")) as server:
+        yield server
 
 
 @pytest.fixture

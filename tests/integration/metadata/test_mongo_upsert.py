@@ -4,61 +4,25 @@
 from __future__ import annotations
 
 import random
-import shutil
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_dataops.core.metadata import mongo
 from airflow_dataops.core.metadata.upsert import Stored, fold
-from tests.services.ports import free_port
-from tests.services.processes import Keeper
+from tests.services.mongo_server import MongoServer
 from tests.unit.core.metadata.events import stored
 
 pytestmark = pytest.mark.integration
 pymongo = pytest.importorskip("pymongo", reason="needs pymongo: pip install 'airflow-dataops[mongo]'")
-HOW_TO_GET_IT = "no Mongo-compatible server: pip install secantusdb==0.7.0b3"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A database of a server of its own."""
-    beside = Path(sys.executable).with_name("secantusd-py")
-    program = str(beside) if beside.exists() else shutil.which("secantusd-py")
-    if program is None:
-        pytest.skip(HOW_TO_GET_IT)
-    folder, port, keeper = tmp_path_factory.mktemp("mongo"), free_port(), Keeper()
-    command = [
-        program,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--storage-path",
-        str(folder / "data"),
-        "--log-level",
-        "WARNING",
-    ]
-    try:
-        process = keeper.start(command, output=folder / "server.log")
-        client: Any = pymongo.MongoClient(
-            f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=2000
-        )
-        for _ in range(300):
-            assert process.poll() is None, process.output.read_text()
-            try:
-                client.admin.command("ping")
-                break
-            except pymongo.errors.PyMongoError:
-                time.sleep(0.2)
-        yield client["test"]
-        client.close()
-    finally:
-        keeper.close()
+def database(mongo: MongoServer) -> Iterator[Any]:
+    """A database of its own."""
+    with mongo.client() as client:
+        yield client["upsert"]
 
 
 def operations(form: str, event: Stored) -> list[Any]:

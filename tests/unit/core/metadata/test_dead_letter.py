@@ -143,3 +143,27 @@ def test_a_record_that_is_no_dead_letter_of_ours_is_told(change: dict[str, objec
         assert told.value.code == "NO_DEAD_LETTER"
     with pytest.raises(InputError):
         dead.from_wire(replace(good, headers=()))
+
+
+@given(records, errors)
+def test_a_letter_that_is_cut_still_tells_why_and_where(record: Record, error: EventRefused) -> None:
+    whole = dead.to_wire(dead.bury(record, error, now=FAILED))
+    short = arrived(dead.cut(whole))
+    found = dead.from_wire(short)
+    assert (found.reason, found.record.offset, found.origin) == (
+        error.reason,
+        record.offset,
+        dead.from_wire(arrived(whole)).origin,
+    )
+    assert (short.value, found.record.headers) == (None, ())
+    assert dead.is_cut(short)
+    assert not dead.is_cut(arrived(whole))
+    told = json.loads(short.headers[0][1] or b"")
+    assert told["value_bytes"] == (None if record.value is None else len(record.value))
+
+
+def test_a_long_key_is_cut_too() -> None:
+    record = Record("t", 0, 0, 0, b"k" * 2000, b"v")
+    whole = dead.to_wire(dead.bury(record, refused(Reason.INVALID, [FieldFault("", "x", "y")]), now=FAILED))
+    assert dead.cut(whole).key is None
+    assert dead.cut(replace(whole, key=b"k")).key == b"k"

@@ -131,3 +131,12 @@ def test_the_insert_comes_before_the_replace() -> None:
     for write in mongo.plain_writes(newer):
         collection.write(write)
     assert mongo.stored_of(collection.documents["a"]) == newer
+
+
+def test_a_whole_number_that_bson_has_no_integer_for_is_a_double() -> None:
+    one = stored("a", value=1e20)
+    assert b"100000000000000000000" in one.body
+    document = mongo.document_of(one)
+    found = document["extracted"]["metrics"][0]["value"]
+    assert (found, type(found)) == (1e20, float)
+    assert mongo.stored_of(document) == one

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work on metadata events: from the log into store and archive."""
