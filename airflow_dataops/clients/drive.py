@@ -72,6 +72,11 @@ class _Turns:
 _TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
 
 
+async def turn() -> None:
+    """Wait for one's turn: what follows, up to the next ``await``, is alone in its round of the event loop."""
+    await _TURNS.setdefault(asyncio.get_running_loop(), _Turns()).take()
+
+
 class Driving(TypedDict, Generic[StepT]):
     """How a machine is driven.
 
@@ -180,4 +185,4 @@ def run_blocking(coroutine: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
-__all__ = ["HURRIED_DEADLINE", "Driving", "Machine", "perform", "run_blocking", "seen_by", "utcnow"]
+__all__ = ["HURRIED_DEADLINE", "Driving", "Machine", "perform", "run_blocking", "seen_by", "turn", "utcnow"]

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from airflow_dataops.jobs.lifeline import hold
+from airflow_dataops.clients.lifeline import hold
 
 
 def main() -> int:

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow_dataops.clients import lifeline
 from airflow_dataops.clients.job_files import JobFiles
 from airflow_dataops.core.dataproc_dask import names, result
 from airflow_dataops.core.dataproc_dask.document import JobDocument, parse_document
 from airflow_dataops.core.dataproc_dask.result import Code, DriverResult
 from airflow_dataops.core.dataproc_dask.spec import Adapt
 from airflow_dataops.core.errors import DataOpsError
-from airflow_dataops.jobs import dask_function, lifeline, streams
+from airflow_dataops.jobs import dask_function, streams
 from airflow_dataops.jobs.dask_failure import as_failure
 from airflow_dataops.jobs.dask_interrupt import Interrupted, Interrupter
 from airflow_dataops.jobs.dask_pulse import Pulse

@@ -27,7 +27,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from airflow_dataops.clients import limits
+from airflow_dataops.clients import lifeline, limits
 from airflow_dataops.clients.spill import private_folder
 from airflow_dataops.clients.storage_error import error_number, storage_error
 from airflow_dataops.core import fit
@@ -35,8 +35,8 @@ from airflow_dataops.core import secrets as names
 from airflow_dataops.core.errors import DataOpsError, SpecError
 from airflow_dataops.core.faults import FaultPoint, reached
 from airflow_dataops.core.tables import JobResult, JobSpec
-from airflow_dataops.jobs import lifeline, streams
 from airflow_dataops.jobs import secrets as secret_sources
+from airflow_dataops.jobs import streams
 
 log = logging.getLogger("airflow_dataops.jobs")
 
@@ -218,7 +218,7 @@ def _read(source: str) -> tuple[Any, dict[str, str] | None]:
     if source != "-":
         with open(source, encoding="utf-8") as file:
             return _json(file.read(), source), None
-    envelope = _json(_first_line(0).decode(), "stdin")
+    envelope = _json(lifeline.first_line(0).decode(), "stdin")
     if not isinstance(envelope, dict) or "spec" not in envelope:
         return envelope, None
     if envelope.get("hold"):
@@ -236,17 +236,6 @@ def _json(text: str, where: str) -> Any:
             hint='{"spec": {…}, "secrets": {…}} on one line',
             code="JOB_SPEC_INVALID",
         ) from None
-
-
-def _first_line(descriptor: int) -> bytes:
-    """Read up to the first line's end and no further than the pipe had ready, so that the lifeline sees the end that follows."""
-    parts: list[bytes] = []
-    while chunk := os.read(descriptor, 1 << 16):
-        head, end, _ = chunk.partition(b"\n")
-        parts.append(head)
-        if end:
-            break
-    return b"".join(parts)
 
 
 def _terminated(signum: int, _frame: object) -> None:

@@ -96,5 +96,5 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
         "pendulum",
         "pydantic_core",
         "flask",
-        *("aiohttp", "distributed", "fsspec", "google", "py4j", "pyspark"),
+        *("aiohttp", "confluent_kafka", "distributed", "fsspec", "google", "py4j", "pyspark"),
     }

@@ -8,6 +8,7 @@ door of tests: with an authoriser set, whoever comes by ``PLAINTEXT`` may do all
 from __future__ import annotations
 
 import base64
+import json
 import signal
 import time
 import uuid
@@ -27,6 +28,7 @@ ARTIFACTS = (f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1
 HOST = "127.0.0.1"
 CONTROLLER = "CONTROLLER"
 _LIGHT = ("-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_LOG_REQUESTS = "-Dorg.slf4j.simpleLogger.log.kafka.request.logger=debug"
 # One of everything that a cluster has fifty of, and index files that are not 20 MB each.
 _SMALL = {
     "auto.create.topics.enable": "false",
@@ -71,6 +73,7 @@ class Kafka:
         listeners: Security protocols; the first one is that of the brokers.
         scram: User -> password, for SCRAM-SHA-256 and SCRAM-SHA-512.
         memory: Heap of each.
+        log_requests: Each request that a broker has answered stands in its log; see :meth:`requests`.
     """
 
     def __init__(
@@ -84,13 +87,15 @@ class Kafka:
         listeners: Sequence[str] = ("PLAINTEXT",),
         scram: Mapping[str, str] | None = None,
         memory: str = "256m",
+        log_requests: bool = False,
     ) -> None:
         home = maven.java_home()
         if home is None:
             raise RuntimeError(missing())
         self.root, self.listeners = root.resolve(), tuple(listeners)
         self._keeper = keeper
-        self._java = [f"{home}/bin/java", f"-Xmx{memory}", *_LIGHT, "-cp", f"{maven.jars(JARS, ARTIFACTS)}/*"]
+        logged = [_LOG_REQUESTS] if log_requests else []
+        self._java = [f"{home}/bin/java", f"-Xmx{memory}", *_LIGHT, *logged, "-cp", f"{maven.jars(JARS, ARTIFACTS)}/*"]
         self._scram = dict(scram or {})
         self.ports = [{name: free_port() for name in (*self.listeners, CONTROLLER)} for _ in range(brokers)]
         self.running: dict[int, Process] = {}
@@ -176,6 +181,18 @@ class Kafka:
     def log(self, number: int) -> str:
         """Return what a broker has said."""
         return (self.root / f"{number}.log").read_text(errors="replace")
+
+    def requests(self, client_id: str) -> list[tuple[int, str]]:
+        """Return broker and name of each request of a client that was answered, where ``log_requests`` is set."""
+        found = []
+        for number in self.numbers:
+            for line in self.log(number).splitlines():
+                _, completed, document = line.partition("Completed request:")
+                if completed:
+                    header = json.loads(document)["requestHeader"]
+                    if header["clientId"] == client_id:
+                        found.append((number, header["requestApiKeyName"]))
+        return found
 
     def _configure(self, number: int, controllers: int, props: dict[str, Any]) -> None:
         ports, is_controller = self.ports[number - 1], number <= controllers

@@ -3,33 +3,15 @@
 
 from __future__ import annotations
 
+from airflow_dataops.core.kafka_health.causes import DENIED, REFUSED, SOON
 from airflow_dataops.core.kafka_health.codes import UNKNOWNS, Code
 from airflow_dataops.core.kafka_health.snapshot import ReadError
 
 # Not here: _NOENT, _UNKNOWN_PARTITION, _UNKNOWN_TOPIC. librdkafka says them of a missing topic, a missing right and a broker that is down.
 _MEANINGS: dict[Code, tuple[str, ...]] = {
-    Code.DENIED: ("TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"),
-    Code.UNAUTHENTICATED: (
-        "_AUTHENTICATION",
-        "SASL_AUTHENTICATION_FAILED",
-        "UNSUPPORTED_SASL_MECHANISM",
-        "ILLEGAL_SASL_STATE",
-        "_SSL",
-    ),
-    Code.NOT_READY: (
-        "COORDINATOR_LOAD_IN_PROGRESS",
-        "COORDINATOR_NOT_AVAILABLE",
-        "NOT_COORDINATOR",
-        "NOT_COORDINATOR_FOR_GROUP",
-        "NOT_LEADER_FOR_PARTITION",
-        "NOT_LEADER_OR_FOLLOWER",
-        "LEADER_NOT_AVAILABLE",
-        "FENCED_LEADER_EPOCH",
-        "UNKNOWN_LEADER_EPOCH",
-        "OFFSET_NOT_AVAILABLE",
-        "UNSTABLE_OFFSET_COMMIT",
-        "REBALANCE_IN_PROGRESS",
-    ),
+    Code.DENIED: tuple(DENIED),
+    Code.UNAUTHENTICATED: tuple(REFUSED),
+    Code.NOT_READY: (*SOON, "UNSTABLE_OFFSET_COMMIT", "REBALANCE_IN_PROGRESS"),
     Code.UNREACHABLE: (
         "_TRANSPORT",
         "_TIMED_OUT",

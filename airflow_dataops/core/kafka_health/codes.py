@@ -65,6 +65,8 @@ class Code(StrEnum):
     PROBE_CRASHED = "PROBE_CRASHED"
     PROBE_TIMEOUT = "PROBE_TIMEOUT"
     PROBE_GARBAGE = "PROBE_GARBAGE"
+    PROBE_SETTINGS = "PROBE_SETTINGS"
+    PROBE_NOT_INSTALLED = "PROBE_NOT_INSTALLED"
 
 
 @dataclass(frozen=True)
@@ -265,6 +267,20 @@ UNKNOWNS: dict[Code, Meaning] = {
         Severity.UNKNOWN,
         sees="both",
         retryable=True,
+    ),
+    Code.PROBE_SETTINGS: Meaning(
+        "The connection holds settings that no Kafka client takes.",
+        "`bootstrap.servers` is missing, or librdkafka refuses a name or a value",
+        "mend the setting that the message names, in the connection's extra",
+        Severity.UNKNOWN,
+        sees="both",
+    ),
+    Code.PROBE_NOT_INSTALLED: Meaning(
+        "The worker cannot ask Kafka: the client library is missing.",
+        "`import confluent_kafka` fails",
+        "pip install 'airflow-dataops[kafka]' where the task runs, and where its trigger does",
+        Severity.UNKNOWN,
+        sees="both",
     ),
 }
 

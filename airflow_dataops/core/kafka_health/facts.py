@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, PartitionView, ReadError
@@ -126,22 +125,6 @@ def _facts(
         newest_ms=_age(snapshot, view.end_at_ms),
         younger=tuple(sorted((age, offset) for age, offset in view.younger.items() if offset >= -1)),
     )
-
-
-def to_peek(facts: Iterable[PartitionFacts], check: CheckParts, seen: Iterable[Key] = ()) -> Sequence[Key]:
-    """Return the partitions of which a probe should read the first waiting record: ``check.peek`` of them.
-
-    Those that no earlier look saw come first, since a lag may be phantom; then those with the most records.
-
-    Args:
-        facts: What is known before.
-        check: The check.
-        seen: Partitions whose first readable offset is known from an earlier look.
-    """
-    known = set(seen)
-    waiting = [one for one in facts if one.waiting is not None and one.waiting > check.allowed_lag]
-    waiting.sort(key=lambda one: (one.key in known, -(one.waiting or 0), one.key))
-    return [one.key for one in waiting[: check.peek]]
 
 
 def _known(offset: int | None) -> int | None:

@@ -8,10 +8,10 @@ The types say what a value is; :mod:`~airflow_dataops.core.kafka_health.rules` s
 from __future__ import annotations
 
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from airflow_dataops.core.durations import Duration
+from airflow_dataops.core.kafka_health.asking import covered
 from airflow_dataops.core.kafka_health.forms import WILD, Asked, Count, Names, Switch, Word, one_of
 
 Policy = Annotated[Literal["strict", "burrow"], one_of("strict", "burrow")]
@@ -113,9 +113,7 @@ class CheckParts(Asked):
 
     def covers(self, topic: str) -> bool:
         """Tell whether a topic is looked at."""
-        if any(fnmatchcase(topic, pattern) for pattern in self.exclude_topics):
-            return False
-        return not self.topics or any(fnmatchcase(topic, pattern) for pattern in self.topics)
+        return covered(topic, self.topics, self.exclude_topics)
 
 
 def milliseconds(length: timedelta) -> int:

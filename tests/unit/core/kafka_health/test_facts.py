@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dataops.core.kafka_health.facts import PartitionFacts, facts_in, to_peek
+from airflow_dataops.core.kafka_health.facts import PartitionFacts, facts_in
 from airflow_dataops.core.kafka_health.snapshot import MemberView
 from airflow_dataops.core.kafka_health.window import PartitionWindow, Window
 from tests.unit.core.kafka_health.samples import MINUTE, START, TOPIC, check_of, snapshot_of, view
@@ -119,13 +119,3 @@ def test_topics_that_are_not_asked_for_are_left_out() -> None:
     snapshot = snapshot_of(*(view(topic=name) for name in ("clicks", "clicks-eu", "clicks-eu-dlq", "other")))
     found = facts_in(check_of(topics=["clicks*"], exclude_topics=["*-dlq"]), snapshot, Window())
     assert [one.topic for one in found] == ["clicks", "clicks-eu"]
-
-
-def test_the_partitions_to_look_into_are_first_those_that_nobody_has() -> None:
-    found = facts_in(
-        check_of(), snapshot_of(view(0, 9, 0), view(0, 5, 1), view(0, 7, 2), view(3, 3, 3), view(-1, 9, 4)), Window()
-    )
-    few = check_of(peek=2)
-    assert to_peek(found, few) == [(TOPIC, 0), (TOPIC, 2)]
-    assert to_peek(found, few, {(TOPIC, 0)}) == [(TOPIC, 2), (TOPIC, 1)]
-    assert to_peek(found, check_of(allowed_lag=5)) == [(TOPIC, 0), (TOPIC, 2)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A job's process dies with the process that asked for it."""
+"""A process of ours dies with the process that asked for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ import sys
 import threading
 
 _PR_SET_PDEATHSIG = 1
+
+
+def first_line(descriptor: int) -> bytes:
+    """Read up to the first line's end and no further than the pipe had ready, so that the lifeline sees the end that follows."""
+    parts: list[bytes] = []
+    while chunk := os.read(descriptor, 1 << 16):
+        head, end, _ = chunk.partition(b"\n")
+        parts.append(head)
+        if end:
+            break
+    return b"".join(parts)
 
 
 def hold(stdin: int, *, for_others: bool = False) -> None:
@@ -50,4 +61,4 @@ def end() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-__all__ = ["end", "hold"]
+__all__ = ["end", "first_line", "hold"]

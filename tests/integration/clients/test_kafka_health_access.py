@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The probe at a broker that looks at who asks: passwords, tokens, certificates and rights."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("confluent_kafka", reason="needs confluent-kafka: pip install 'airflow-dataops[kafka]'")
+
+from airflow_dataops.clients.kafka_health.probe import KafkaAccess, Token, probe
+from airflow_dataops.core.kafka_health.answers import code_of
+from airflow_dataops.core.kafka_health.asking import GroupAsk
+from airflow_dataops.core.kafka_health.codes import Code
+from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, GroupState
+from tests.services import kafka_server
+from tests.services.kafka_hand import LONG, Hand
+from tests.services.kafka_server import HOST, Kafka
+from tests.services.kube.authority import Authority
+
+PASSWORD = "correct-horse-battery"
+GROUP, TOPIC = "the-group", "the-topic"
+# Who may do what; nobody may do anything else.
+RIGHTS = {
+    "looker": [("GROUP", GROUP, "DESCRIBE"), ("TOPIC", TOPIC, "DESCRIBE")],
+    "reader": [("GROUP", GROUP, "DESCRIBE"), ("TOPIC", TOPIC, "READ")],
+    "no-group": [("TOPIC", TOPIC, "DESCRIBE")],
+    "no-topic": [("GROUP", GROUP, "DESCRIBE")],
+}
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Kafka]:
+    """A broker with a topic of five records, of which the group has read two."""
+    reason = kafka_server.missing()
+    if reason:
+        pytest.skip(reason)
+    certificate, key = authority.server("broker", "broker", ips=(HOST,))
+    store = certificate.with_name("broker.pem")
+    store.write_bytes(key.read_bytes() + certificate.read_bytes())
+    security = "org.apache.kafka.common.security"
+    listener = "listener.name.sasl_plaintext"
+    props = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-256,OAUTHBEARER",
+        f"{listener}.scram-sha-256.sasl.jaas.config": f"{security}.scram.ScramLoginModule required;",
+        f"{listener}.oauthbearer.sasl.jaas.config": f"{security}.oauthbearer.OAuthBearerLoginModule required;",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": store,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": authority.file,
+        "listener.name.ssl.ssl.client.auth": "required",
+        "listener.name.ssl.ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/,DEFAULT",
+    }
+    options = {"listeners": ("PLAINTEXT", "SASL_PLAINTEXT", "SSL"), "scram": dict.fromkeys(RIGHTS, PASSWORD)}
+    with kafka_server.kafka(tmp_path_factory.mktemp("kafka"), props=props, **options) as found:
+        hand = Hand(found)
+        hand.topic(name=TOPIC)
+        hand.produce(TOPIC, 5)
+        hand.commit(GROUP, TOPIC, {0: 2})
+        hand.allow(RIGHTS)
+        yield found
+
+
+def look(access: KafkaAccess, *topics: str) -> GroupSnapshot:
+    found = asyncio.run(probe(access, [GroupAsk(GROUP, topics=topics, peek=1)], seconds=LONG))[0]
+    assert PASSWORD not in found.model_dump_json()
+    return found
+
+
+def as_user(broker: Kafka, name: str, password: str = PASSWORD) -> KafkaAccess:
+    settings = {"sasl.mechanism": "SCRAM-SHA-256", "sasl.username": name, "sasl.password": password}
+    return KafkaAccess({**broker.client("SASL_PLAINTEXT"), "security.protocol": "SASL_PLAINTEXT", **settings})
+
+
+def by_certificate(broker: Kafka, **files: Path) -> KafkaAccess:
+    named = {f"ssl.{name}.location": str(path) for name, path in files.items()}
+    return KafkaAccess({**broker.client("SSL"), "security.protocol": "SSL", **named})
+
+
+def lag(found: GroupSnapshot) -> tuple[Any, ...]:
+    """Return commit, end and first record of the one partition."""
+    assert found.error is None
+    assert found.state is GroupState.EMPTY
+    (view,) = found.partitions
+    assert view.error is None
+    return view.committed, view.last_stable, view.next_offset
+
+
+def test_the_right_to_describe_is_enough_for_the_lag_and_that_to_read_shows_records(broker: Kafka) -> None:
+    assert lag(look(as_user(broker, "looker"))) == (2, 5, None)
+    assert lag(look(as_user(broker, "reader"))) == (2, 5, 2)
+
+
+def test_without_a_right_on_the_group_nothing_is_known_and_that_is_why(broker: Kafka) -> None:
+    found = look(as_user(broker, "no-group"))
+    assert code_of(found.error) is Code.DENIED
+    assert code_of(found.state_error) is Code.DENIED
+    assert found.partitions == ()
+
+
+def test_without_a_right_on_the_topic_it_is_hidden_unless_it_is_named(broker: Kafka) -> None:
+    hidden = look(as_user(broker, "no-topic"))
+    assert (hidden.error, hidden.topics, hidden.partitions) == (None, (), ())
+    named = look(as_user(broker, "no-topic"), TOPIC)
+    assert [(one.name, one.missing, code_of(one.error)) for one in named.topics] == [(TOPIC, False, Code.DENIED)]
+
+
+def test_a_wrong_password_is_told_as_such_and_is_not_tried_again_and_again(broker: Kafka) -> None:
+    before = broker.log(1).count("Failed authentication")
+    found = look(as_user(broker, "looker", "wrong"))
+    assert found.error
+    assert found.error.code == "_AUTHENTICATION"
+    assert code_of(found.error) is Code.UNAUTHENTICATED
+    # Half of the time that the probe has would be enough for dozens.
+    assert 1 <= broker.log(1).count("Failed authentication") - before <= 4
+
+
+def test_a_token_that_is_brought_along(broker: Kafka) -> None:
+    claims = {"sub": "looker", "iat": time.time() - 60, "exp": time.time() + 3600}
+    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
+    token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
+    settings = {
+        **broker.client("SASL_PLAINTEXT"),
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "OAUTHBEARER",
+    }
+    assert lag(look(KafkaAccess(settings, Token(token, claims["exp"], "looker")))) == (2, 5, None)
+
+
+def test_certificates(broker: Kafka, authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.user("looker", "looker")
+    mine = {"certificate": certificate, "key": key}
+    assert lag(look(by_certificate(broker, ca=authority.file, **mine))) == (2, 5, None)
+    stranger = look(by_certificate(broker, ca=Authority(tmp_path).file, **mine))
+    assert code_of(stranger.error) is Code.UNAUTHENTICATED
+    assert stranger.error
+    assert "certificate" in stranger.error.message
+    nobody = look(by_certificate(broker, ca=authority.file))
+    assert code_of(nobody.error) is Code.UNAUTHENTICATED
