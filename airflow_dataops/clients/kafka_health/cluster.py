@@ -181,9 +181,9 @@ class Cluster:
     def _ask(
         self, kind: Kind, keys: Iterable[Key], shown: Shown, now_ms: int, seconds: float
     ) -> dict[Key, Future[Any]]:
-        from confluent_kafka import IsolationLevel, TopicPartition
-        from confluent_kafka.admin import OffsetSpec
+        from confluent_kafka import IsolationLevel, TopicPartition, admin
 
+        OffsetSpec: Any = admin.OffsetSpec  # type: ignore[attr-defined]  # the stubs leave it out
         ends = {"earliest": OffsetSpec.earliest(), "latest": OffsetSpec.latest()}
         age = kind.age_ms
         spec = ends[kind.end] if age is None else OffsetSpec.for_timestamp(max(0, now_ms - age))

@@ -182,10 +182,10 @@ class _Look:
         try:
             document = json.loads(line)
             number, snapshot = document["ask"], document["snapshot"]
-            ask = self._asks[number] if isinstance(number, int) and number >= 0 else None
+            if not isinstance(number, int) or number < 0:
+                raise ValueError(number)
+            ask = self._asks[number]
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-            ask = None
-        if ask is None:
             self._garbage = f"the process wrote what is no answer, {len(line)} bytes"
             return
         found = read_snapshot(ask.group, _now_ms(), snapshot)
