@@ -31,7 +31,7 @@ from airflow_dataops.jobs.metadata.worker import Worker
 from airflow_dataops.jobs.process import Progress, main
 
 OWN_PROCESS = True
-"""Kafka's client is a C library, whose crash is to be this job's alone. And pyarrow loads pandas, beside which DuckDB ends with warnings."""
+"""A crash of Kafka's client, a C library, is to be this job's alone. And pyarrow loads pandas, beside which DuckDB ends with warnings."""
 
 BOUNDS = "bounds.json"
 SLICE = "drained"
