@@ -41,6 +41,7 @@ class DataQualityGateOperator(BaseOperator):
         commit_quarantine: True keeps bad rows at the end of this task; False leaves that to the task that publishes.
         masks: Column -> mask, for examples and for the quarantine.
         examples: Bad rows a rule that are shown.
+        consequence: What a failure means for the data, as the last sentence of its message.
         pipeline: Name that the run's records are kept under; the DAG id when omitted.
         timezone: IANA name of the zone in which the run's date is meant.
         engine: Engine that does the work.
@@ -80,6 +81,7 @@ class DataQualityGateOperator(BaseOperator):
         commit_quarantine: bool = False,
         masks: Mapping[str, MaskSpec | dict[str, Any]] | None = None,
         examples: int = 5,
+        consequence: str = "Nothing was published.",
         pipeline: str | None = None,
         timezone: str = "UTC",
         engine: str = "duckdb",
@@ -100,6 +102,7 @@ class DataQualityGateOperator(BaseOperator):
         self.commit_quarantine = commit_quarantine
         self.masks = masks
         self.examples = examples
+        self.consequence = consequence
         self.pipeline = pipeline
         self.timezone = timezone
         self.engine = engine
@@ -138,7 +141,7 @@ class DataQualityGateOperator(BaseOperator):
         from airflow_dataops.core.failure_text import gate_failure
 
         page = context["ti"].xcom_pull(task_ids=self.task_id, key=XCOM_KEY, map_indexes=context["ti"].map_index)
-        raise AirflowFailException(gate_failure(GateResult.model_validate(self._result), page))
+        raise AirflowFailException(gate_failure(GateResult.model_validate(self._result), page, self.consequence))
 
 
 __all__ = ["DataQualityGateOperator"]

@@ -28,6 +28,7 @@ _OPERATORS = {
     "dq_gate": "dq_gate.DataQualityGateOperator",
     "report": "refine.RunReportOperator",
 }
+CONSEQUENCE = "What was drained is stored and committed."
 _KAFKA_HEALTH = "kafka_health.KafkaConsumerHealthOperator"
 
 
@@ -80,13 +81,13 @@ class _Parts:
         if self.spec.round_trip:
             made.append(self._round_trip(POST, "post", "Post a marked event"))
         made += [self._health(), self._drain()]
+        if self.spec.round_trip:
+            # Before the gate: where that fails, no marked event is left in the store.
+            doc = "See the marked event in store and archive, and remove it"
+            made.append(self._round_trip(ROUND_TRIP, "await", doc))
         if self.spec.quality.drained is not None:
             made.append(self._gate())
         made.append(self._reconcile())
-        if self.spec.round_trip:
-            made.append(
-                self._round_trip(ROUND_TRIP, "await", "See the marked event in store and archive, and remove it")
-            )
         chained = [task.model_copy(update={"upstream": [before.id]}) for before, task in pairwise(made)]
         tasks = [made[0], *chained]
         return [*tasks, self._report(tasks)]
@@ -183,7 +184,8 @@ class _Parts:
             "on_failure": gate.on_failure,
             "examples": gate.examples,
         }
-        return self._task(GATE, "dq_gate", {**self.common, "engine": "duckdb", **job}, "Check what was drained")
+        made = self._task(GATE, "dq_gate", {**self.common, "engine": "duckdb", **job}, "Check what was drained")
+        return made.model_copy(update={"arguments": {**made.arguments, "consequence": CONSEQUENCE}})
 
     def _reconcile(self) -> TaskPlan:
         job = self.spec.reconcile.model_dump(mode="json", exclude_defaults=True)
