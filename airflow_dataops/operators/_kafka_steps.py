@@ -147,7 +147,7 @@ def looked(operator: Looking, context: Any, begun: Begun, then: str) -> HealthRe
         watched = run_blocking(watch.follow(begun.course, window, ends_at=begun.ends_at, most=most))
     except DataOpsError as error:
         fail(error)
-    late = begun.ends_at is not None and time.time() >= begun.ends_at
+    late = begun.ends_at is not None and time.time() + begun.check.interval.total_seconds() > begun.ends_at
     if operator.deferrable and not watched.course.over and not late:
         before = watched.verdict.before
         _defer(operator, begun, watched, connection, before.value if before else None, then)

@@ -51,8 +51,7 @@ def watch_of(check: CheckParts, connection: dict[str, Any], tell: Teller) -> Wat
         connection: Arguments of :class:`~airflow_dataops.hooks.kafka_health.KafkaHealthHook`.
         tell: Hears each verdict.
     """
-    from airflow_dataops.clients.kafka_health import probe
     from airflow_dataops.clients.kafka_health.watch import Watch
     from airflow_dataops.triggers._kafka_access import SHARED
 
-    return Watch(check, lambda: SHARED.get(connection), tell, probes=probe.PROBES)
+    return Watch(check, lambda: SHARED.get(connection), tell)

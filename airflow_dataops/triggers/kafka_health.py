@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,9 +76,9 @@ class KafkaConsumerHealthTrigger(BaseTrigger):
         from airflow_dataops.core.kafka_health.packing import unpack
 
         check = parse(self.check)
-        if self.wait:
-            await asyncio.sleep(check.interval.total_seconds())
         watch = watch_of(check, self.connection, Teller(self.log, self.task_instance, by_partition=self.by_partition))
+        if self.wait:
+            await watch.sleep(check.interval.total_seconds())
         watched = await watch.follow(read_course(self.course), unpack(self.window), ends_at=self.ends_at)
         return watched.since(self.before).report(check).model_dump(mode="json")
 
@@ -137,7 +136,7 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
                 if verdict.changed:
                     yield TriggerEvent(document_of(verdict, check.worst))  # type: ignore[no-untyped-call]
                     await self._remember(verdict.severity.value)  # after it: an event may come twice, and is never lost
-            await asyncio.sleep(check.interval.total_seconds())
+            await watch.sleep(check.interval.total_seconds())
 
     async def _remembered(self) -> Any:
         from airflow_dataops.core.kafka_health.codes import Severity

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "package": "build code and environment for the nodes of a Dask cluster, and upload them",
     "preflight": "look whether Google Cloud, or a namespace, has all that a pipeline needs there",
     "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
+    "kafka-health": "say how a Kafka consumer group does: lag, delay, what stands still, what is lost",
     "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",
     "serve": "run the API that takes metadata events and publishes them to Kafka",
     "run-worker": "bring metadata events from Kafka into Mongo and the archive, until it is stopped",
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _start_light()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:11} {text}" for name, text in COMMANDS.items())))
+        sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())))
         return CLEAN if arguments else USAGE
     name, rest = arguments[0], arguments[1:]
     name = "version" if name == "--version" else name
