@@ -13,10 +13,10 @@ from airflow_dataops.clients.metadata.ports import EventsRefused
 from airflow_dataops.core.errors import DataOpsError, MissingDependency, SpecError
 from airflow_dataops.core.metadata import mongo
 from airflow_dataops.core.metadata.upsert import NO_ORDER, Stored
+from airflow_dataops.core.metadata.wire import COLLECTION, DATABASE
 
 T = TypeVar("T")
 URI = "DATAOPS_MONGO_URI"
-DATABASE, COLLECTION = "dataops", "gpu_metadata"
 _TIMEOUTS = {"serverSelectionTimeoutMS": 10_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 60_000}
 _LARGEST = 16 << 20
 _TRIES = 5  # of what another writer of the same key was in the way of
@@ -258,4 +258,4 @@ def _pymongo() -> Any:
     return pymongo
 
 
-__all__ = ["COLLECTION", "DATABASE", "URI", "MongoSettings", "MongoStore"]
+__all__ = ["URI", "MongoSettings", "MongoStore"]

@@ -24,7 +24,7 @@ from tests.unit.core.metadata.events import event
 
 pytestmark = [pytest.mark.integration, pytest.mark.airflow]
 
-TOKEN = "a-token-that-no-log-may-show"  # noqa: S105
+TOKEN = "a-token-that-no-log-may-show"
 PIPELINE = """\
 version: 1
 kind: gpu_metadata
