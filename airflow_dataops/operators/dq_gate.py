@@ -41,7 +41,6 @@ class DataQualityGateOperator(BaseOperator):
         commit_quarantine: True keeps bad rows at the end of this task; False leaves that to the task that publishes.
         masks: Column -> mask, for examples and for the quarantine.
         examples: Bad rows a rule that are shown.
-        consequence: What a failure means for the data, as the last sentence of its message.
         pipeline: Name that the run's records are kept under; the DAG id when omitted.
         timezone: IANA name of the zone in which the run's date is meant.
         engine: Engine that does the work.
@@ -63,6 +62,8 @@ class DataQualityGateOperator(BaseOperator):
     ui_color = "#d8ecdf"
     operator_extra_links = (ResultPageLink(),)
 
+    consequence: ClassVar[str] = "Nothing was published."
+
     _process: JobProcess | None = None
     _spec: GateSpec | None = None
     _result: dict[str, Any] | None = None
@@ -81,7 +82,6 @@ class DataQualityGateOperator(BaseOperator):
         commit_quarantine: bool = False,
         masks: Mapping[str, MaskSpec | dict[str, Any]] | None = None,
         examples: int = 5,
-        consequence: str = "Nothing was published.",
         pipeline: str | None = None,
         timezone: str = "UTC",
         engine: str = "duckdb",
@@ -102,7 +102,6 @@ class DataQualityGateOperator(BaseOperator):
         self.commit_quarantine = commit_quarantine
         self.masks = masks
         self.examples = examples
-        self.consequence = consequence
         self.pipeline = pipeline
         self.timezone = timezone
         self.engine = engine

@@ -25,10 +25,9 @@ _OPERATORS = {
     "metadata_drain": "metadata.MetadataDrainOperator",
     "metadata_reconcile": "metadata.MetadataReconcileOperator",
     "metadata_round_trip": "metadata.MetadataRoundTripOperator",
-    "dq_gate": "dq_gate.DataQualityGateOperator",
+    "dq_gate": "metadata.MetadataGateOperator",
     "report": "refine.RunReportOperator",
 }
-CONSEQUENCE = "What was drained is stored and committed."
 _KAFKA_HEALTH = "kafka_health.KafkaConsumerHealthOperator"
 
 
@@ -184,8 +183,7 @@ class _Parts:
             "on_failure": gate.on_failure,
             "examples": gate.examples,
         }
-        made = self._task(GATE, "dq_gate", {**self.common, "engine": "duckdb", **job}, "Check what was drained")
-        return made.model_copy(update={"arguments": {**made.arguments, "consequence": CONSEQUENCE}})
+        return self._task(GATE, "dq_gate", {**self.common, "engine": "duckdb", **job}, "Check what was drained")
 
     def _reconcile(self) -> TaskPlan:
         job = self.spec.reconcile.model_dump(mode="json", exclude_defaults=True)

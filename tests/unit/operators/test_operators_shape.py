@@ -67,7 +67,6 @@ def test_every_field_of_the_jobs_spec_is_an_argument(name: str) -> None:
         "report_base_url",
         "aws_conn_id",
         "publish",
-        "consequence",
         "gates",
     }
 
