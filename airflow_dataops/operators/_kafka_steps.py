@@ -174,8 +174,8 @@ def _defer(operator: Looking, begun: Begun, watched: Any, connection: dict[str, 
     operator.defer(trigger=trigger, method_name=then, timeout=longest + _SPARE)
 
 
-def report_in(event: Mapping[str, Any]) -> HealthReport:
-    """Return what a trigger's event tells.
+def report_in(operator: Looking, event: Mapping[str, Any]) -> HealthReport:
+    """Return what a trigger's event tells, and tell in the task's log what the trigger had no room for.
 
     Raises:
         AirflowFailException: The looks were ended by an error that stays.
@@ -186,7 +186,10 @@ def report_in(event: Mapping[str, Any]) -> HealthReport:
 
     if "error" in event:
         fail(from_dict(dict(event["error"])))
-    return HealthReport.model_validate(event)
+    report = HealthReport.model_validate(event)
+    for line in report.lines:
+        operator.log.info("%s", line)
+    return report
 
 
 def conclude(operator: Checking, context: Any, report: HealthReport, memory: Memory | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from airflow.triggers import base
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dataops.triggers._kafka_looks import Teller, watch_of
+from airflow_dataops.triggers._log_budget import SHARED
 
 # Airflow 2 has no event triggers: the class is there, and says so where one is made.
 _EventBase: Any = getattr(base, "BaseEventTrigger", BaseTrigger)
@@ -76,7 +77,8 @@ class KafkaConsumerHealthTrigger(BaseTrigger):
         from airflow_dataops.core.kafka_health.packing import unpack
 
         check = parse(self.check)
-        watch = watch_of(check, self.connection, Teller(self.log, self.task_instance, by_partition=self.by_partition))
+        tell = Teller(self.log, self.task_instance, by_partition=self.by_partition, budget=SHARED)
+        watch = watch_of(check, self.connection, tell)
         if self.wait:
             await watch.sleep(check.interval.total_seconds())
         watched = await watch.follow(read_course(self.course), unpack(self.window), ends_at=self.ends_at)
@@ -125,7 +127,7 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
 
         check = parse(self.check)
         connection = {"kafka_config_id": self.kafka_config_id, "aws_conn_id": self.aws_conn_id}
-        watch = watch_of(check, connection, Teller(self.log, None))
+        watch = watch_of(check, connection, Teller(self.log, None, budget=SHARED))
         window = await self._remembered()
         while True:
             try:

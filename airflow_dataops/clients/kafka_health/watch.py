@@ -27,6 +27,10 @@ async def pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def _ignore(_: GroupVerdict) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Watched:
     """What looks came to.
@@ -57,7 +61,7 @@ class Watch:
     Attributes:
         check: What is looked for.
         access: Returns how to reach the cluster; asked for at each look, since tokens expire.
-        hear: Called with each verdict.
+        hear: Awaited with each verdict.
         probes: Asks; those of this process when omitted.
         sleep: Waits.
         clock: Seconds since 1970.
@@ -65,7 +69,7 @@ class Watch:
 
     check: CheckParts
     access: Callable[[], Awaitable[KafkaAccess]]
-    hear: Callable[[GroupVerdict], None] = lambda _: None
+    hear: Callable[[GroupVerdict], Awaitable[None]] = _ignore
     probes: Probes = field(default_factory=lambda: probe.PROBES)
     sleep: Callable[[float], Awaitable[None]] = field(default_factory=lambda: pause)
     clock: Callable[[], float] = time.time
@@ -81,7 +85,7 @@ class Watch:
         else:
             await turn()
             verdict, after = judge(self.check, snapshot, seen)
-        self.hear(verdict)
+        await self.hear(verdict)
         return verdict, after
 
     async def follow(

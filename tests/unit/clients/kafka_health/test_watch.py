@@ -29,8 +29,11 @@ class Looked:
     async def _access(self) -> KafkaAccess:
         return ACCESS
 
+    async def _hear(self, verdict: GroupVerdict) -> None:
+        self.heard.append(verdict)
+
     def follow(self, course: Course | None = None, **how: Any) -> Watched:
-        watch = Watch(self.check, self._access, self.heard.append, clock=lambda: 1000.0 + sum(self.answers.slept))
+        watch = Watch(self.check, self._access, self._hear, clock=lambda: 1000.0 + sum(self.answers.slept))
         return asyncio.run(watch.follow(course or course_of(self.check), **how))
 
 
