@@ -276,7 +276,7 @@ class MetadataRoundTripOperator(_MetadataOperator):
 
 
 class MetadataGateOperator(DataQualityGateOperator):
-    """Check what a run has drained: a :class:`~airflow_dataops.operators.dq_gate.DataQualityGateOperator` that says what its failure means."""
+    """Check what a run has drained, as :class:`~airflow_dataops.operators.dq_gate.DataQualityGateOperator` does a table."""
 
     consequence: ClassVar[str] = "What was drained is stored and committed."
 
