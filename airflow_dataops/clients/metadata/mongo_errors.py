@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_dataops.core.errors import DataOpsError, StorageDenied, TransientError
 
-_DUPLICATE, _CONFLICT = 11000, 112
+DUPLICATE, _CONFLICT = 11000, 112
 # Unauthorized, AuthenticationFailed, and that a user is needed at all.
 _DENIED = {13, 18, 8000}
 # The document itself is wrong: BadValue, FailedToParse, TypeMismatch, field names, a validator of the collection; or it is too large.
@@ -39,9 +39,9 @@ def judged(error: Mapping[str, Any], *, others_passed: bool) -> Verdict:
             else about the server: a server that refuses all must not turn all events into dead letters.
     """
     code = error.get("code")
-    if code == _CONFLICT or (code == _DUPLICATE and set(error.get("keyPattern") or {"_id": 1}) == {"_id"}):
+    if code == _CONFLICT or (code == DUPLICATE and set(error.get("keyPattern") or {"_id": 1}) == {"_id"}):
         return Verdict.AGAIN
-    if code in _OF_THE_DOCUMENT or code == _DUPLICATE:  # of another index, which somebody made unique
+    if code in _OF_THE_DOCUMENT or code == DUPLICATE:  # of another index, which somebody made unique
         return Verdict.REFUSED
     if code in _DENIED:
         return Verdict.DENIED
@@ -66,4 +66,4 @@ def mongo_error(place: str, said: str, *, denied: bool = False, code: str = "MON
     return TransientError(f"{place}: {said}", hint=hint, code=code)
 
 
-__all__ = ["Verdict", "judged", "mongo_error"]
+__all__ = ["DUPLICATE", "Verdict", "judged", "mongo_error"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -16,7 +18,11 @@ import pytest
 from airflow_dataops.clients.metadata.archive import ParquetArchive
 from airflow_dataops.clients.metadata.kafka_producer import KafkaProducer
 from airflow_dataops.clients.metadata.mongo_store import MongoStore
+from airflow_dataops.core.metadata.dead_letter import Record, from_wire
 from airflow_dataops.core.metadata.drain import plan
+from airflow_dataops.core.metadata.faults import Reason
+from airflow_dataops.core.metadata.transforms import Transforms, parse_transforms
+from airflow_dataops.jobs.metadata.taking import Taker
 from airflow_dataops.jobs.metadata.watching import Limits
 from airflow_dataops.jobs.metadata.worker import Worker
 from tests.integration.metadata.chaos import end, survive, world
@@ -156,3 +162,51 @@ def test_a_letter_that_its_topic_refuses_is_cut_and_the_worker_goes_on(here: Wor
     assert (done.dead, done.cut) == (2, 1)  # type: ignore[attr-defined]
     assert sorted(len(one.value() or b"") for one in records(here.kafka, here.dead)) == [0, 1]
     assert here.check()["dead"] == 2
+
+
+def replayed(here: World, *more: str) -> dict[str, object]:
+    """Call `dataops replay`, and return its counts."""
+    command = [
+        sys.executable,
+        "-m",
+        "dag_factories",
+        "replay",
+        "--bootstrap",
+        here.kafka.bootstrap(),
+        "--dead-topic",
+        here.dead,
+    ]
+    done = subprocess.run(
+        [*command, "--group", f"{here.group}-replay", "--json", *more], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_after_a_fix_dead_letters_go_back_once_and_are_stored(here: World) -> None:
+    steps = {"revision": 1, "steps": [{"name": "bad", "rename": {"object.media_type": "object.uri"}}]}
+    here.send(300, 6)
+    _, done = drained(here, taker=Taker(Transforms(parse_transforms(steps))))
+    assert done.dead > 200  # type: ignore[attr-defined]
+    assert dict(replayed(here, "--reason", "TRANSFORM_FAILED", "--dry-run")["sent"]) == {
+        "TRANSFORM_FAILED": failed_in(here)
+    }  # type: ignore[call-overload]
+    counts = replayed(here, "--reason", "TRANSFORM_FAILED", "--limit", "10")
+    assert (counts["sent"], counts["left"]) != ({}, 0)
+    assert counts["sent"] == {"TRANSFORM_FAILED": 10}
+    rest = replayed(here, "--reason", "TRANSFORM_FAILED")
+    assert rest["sent"] == {"TRANSFORM_FAILED": failed_in(here) - 10}
+    assert replayed(here)["sent"] == {}
+    _, again = drained(here)
+    assert (again.read, again.dead) == (failed_in(here), 0)  # type: ignore[attr-defined]
+    store = MongoStore(here.mongo_settings())
+    assert len(list(store.orders())) == again.changed  # type: ignore[attr-defined]
+    store.close()
+
+
+def failed_in(here: World) -> int:
+    letters = [
+        Record(here.dead, 0, 0, 0, one.key(), one.value(), tuple(one.headers()))
+        for one in records(here.kafka, here.dead)
+    ]
+    return sum(from_wire(one).reason is Reason.TRANSFORM_FAILED for one in letters)
