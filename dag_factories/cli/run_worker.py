@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Work until a signal comes, and return the exit status."""
     settings = _settings(arguments)
     from airflow_dataops.services.metadata_worker import serve
+    from dag_factories.cli import start_long
 
+    start_long()
     host, port = arguments.listen
     serve(settings, host=host, port=port, level=arguments.log_level)
     return 0

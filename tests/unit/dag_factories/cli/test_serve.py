@@ -39,6 +39,22 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     } == set()
 
 
+def test_a_service_collects_garbage_as_any_process_does() -> None:
+    import gc
+
+    from dag_factories import cli
+
+    before = gc.get_threshold()
+    try:
+        cli._start_light()
+        assert gc.get_threshold()[0] > 100_000
+        cli.start_long()
+        assert gc.get_threshold() == (700, 10, 10)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
 def test_help_and_usage_load_no_server(tmp_path: Path) -> None:
     code = (
         "import sys; from dag_factories.cli import main; main(['serve', 'metadata-api', '--host', '0.0.0.0']);"
