@@ -97,6 +97,6 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
         "pendulum",
         "pydantic_core",
         "flask",
-        *("prometheus_client", "starlette", "uvicorn"),
+        *("bson", "prometheus_client", "pymongo", "starlette", "uvicorn"),
         *("aiohttp", "distributed", "fsspec", "google", "py4j", "pyspark"),
     }
