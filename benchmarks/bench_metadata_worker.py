@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pymongo
+import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,8 +43,11 @@ from airflow_dataops.jobs.metadata.watching import Watch
 from airflow_dataops.jobs.metadata.worker import Worker
 from tests.integration.metadata.worlds import World
 from tests.services.kafka_server import kafka
+from tests.services.kafka_server import missing as kafka_missing
 from tests.services.mongo_server import mongo_server
+from tests.services.mongo_server import program as mongo_program
 from tests.services.processes import Keeper
+from tests.services.s3_servers import missing as s3_missing
 from tests.services.s3_servers import s3_server
 
 CYCLE, BULK = 10_000, 500
@@ -152,6 +156,15 @@ def ours(here: World, stages: Stages) -> float:
     return seconds
 
 
+def missing() -> str | None:
+    """Say why it cannot run here."""
+    try:
+        mongo_program()
+    except pytest.skip.Exception as reason:
+        return str(reason)
+    return kafka_missing() or s3_missing("seaweedfs")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000)
@@ -159,6 +172,9 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="one small round")
     arguments = parser.parse_args()
     events, rounds = (2_000, 1) if arguments.smoke else (arguments.events, arguments.rounds)
+    if reason := missing():
+        print(f"skipped: {reason}")
+        return
     with world() as here:
         here.send(events, 1)
         floors, workers, stages = [], [], Stages()

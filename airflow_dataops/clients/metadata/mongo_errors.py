@@ -50,20 +50,20 @@ def judged(error: Mapping[str, Any], *, others_passed: bool) -> Verdict:
     return Verdict.REFUSED if others_passed else Verdict.AWAY
 
 
-def mongo_error(place: str, said: str, *, denied: bool = False, code: str = "MONGO_FAILED") -> DataOpsError:
+def mongo_error(place: str, said: str, *, denied: bool = False, code: str | None = None) -> DataOpsError:
     """Return the error to raise.
 
     Args:
         place: ``collection dataops.gpu_metadata``.
         said: What the server or the driver said.
         denied: Whether somebody has to let us in (``MONGO_DENIED``).
-        code: Of what may pass: ``MONGO_UNREACHABLE``, ``MONGO_BUSY`` or ``MONGO_FAILED``.
+        code: Of what may pass: ``MONGO_UNREACHABLE``, ``MONGO_BUSY``; ``MONGO_FAILED`` when omitted.
     """
     if denied:
         hint = "look at user and password of the URI; the worker needs the role readWrite of the database"
         return StorageDenied(f"{place}: {said}", hint=hint, code="MONGO_DENIED")
     hint = "is the server up, does it have a primary, and is the address right?"
-    return TransientError(f"{place}: {said}", hint=hint, code=code)
+    return TransientError(f"{place}: {said}", hint=hint, code=code or "MONGO_FAILED")
 
 
 __all__ = ["DUPLICATE", "Verdict", "judged", "mongo_error"]
