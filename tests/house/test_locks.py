@@ -96,5 +96,6 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
         "pendulum",
         "pydantic_core",
         "flask",
+        *("aws_msk_iam_sasl_signer", "botocore"),
         *("aiohttp", "confluent_kafka", "distributed", "fsspec", "google", "py4j", "pyspark"),
     }
