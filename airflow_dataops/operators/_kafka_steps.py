@@ -215,7 +215,9 @@ def conclude(operator: Checking, context: Any, report: HealthReport, memory: Mem
     if report.action is Action.SKIP:
         raise AirflowSkipException(report.why)
     if report.event and operator.asset is not None:
-        told = {name: report.document[name] for name in ("group", "severity", "before", "total_lag", "counts")}
+        # Airflow 2 takes no lists and no dicts into the event of an alias.
+        told = {name: report.document[name] for name in ("group", "severity", "before", "total_lag")}
+        told["codes"] = " ".join(report.document["counts"])
         context["outlet_events"][_alias(operator.asset)].add(operator.asset, extra=told)
     if report.alert is not None:
         context["ti"].xcom_push(key="return_value", value=report.document)  # who alerts reads the reasons there

@@ -202,6 +202,8 @@ def test_an_asset_hears_of_changes_only(monkeypatch: pytest.MonkeyPatch) -> None
     made = task(check={"lag": {"warning": 5}}, asset=asset)
     assert [made.run()["severity"] for _ in seen] == ["ok", "warning", "warning", "ok", "ok"]
     assert [(one["before"], one["severity"]) for one in made.told] == [("ok", "warning"), ("warning", "ok")]
+    assert [one["codes"] for one in made.told] == ["LAG_EXCEEDED", ""]
+    assert len({frozenset(one.items()) for one in made.told}) == 2  # as Airflow 2 keeps them
     assert [type(one) for one in made.operator.outlets] == [AssetAlias]
     assert list(made.events) == made.operator.outlets
     assert made.operator.inlets == [asset]
