@@ -19,3 +19,4 @@ def test_what_got_a_202_is_in_store_and_archive_once(tmp_path: Path, seaweedfs: 
     print({name: round(value) for name, value in found.items()})
     assert found["records"] >= 19_900
     assert found["documents"] > 5_000
+    assert found["dead"] == 40

@@ -17,7 +17,7 @@ from airflow_dataops.clients.metadata.client import Batching, MetadataClient
 from airflow_dataops.core.metadata.faults import EventRefused
 from airflow_dataops.core.metadata.wire import take
 from tests.integration.metadata.chaos import end, world
-from tests.integration.metadata.worlds import World, deliveries, moments
+from tests.integration.metadata.worlds import POISON, World, deliveries, moments
 from tests.services.metadata_api import Api, metadata_api
 from tests.services.s3_servers import S3Server
 
@@ -41,6 +41,7 @@ def whole_way(
     """
     begin = time.monotonic()
     with world(folder, s3) as own, metadata_api(folder, own.kafka.bootstrap(), topic=own.topic) as api:
+        poison(own, max(count // 500, 1))
         with ThreadPoolExecutor(SENDERS) as pool:
             sending = [pool.submit(send, api, count, seed, share) for share in range(SENDERS)]
             sent_at: list[float] = []
@@ -91,6 +92,16 @@ def send(api: Api, count: int, seed: int, share: int) -> set[bytes]:
             client.send(document)
             accepted.add(hashlib.sha256(wire).digest())
     return accepted
+
+
+def poison(own: World, count: int) -> None:
+    """Send records that are no events, past the API, as a producer does that knows no better."""
+    from confluent_kafka import Producer
+
+    producer = Producer(own.kafka.client())
+    for number in range(count):
+        producer.produce(own.topic, POISON[number % len(POISON)], f"poison-{number}".encode())
+    assert producer.flush(60) == 0
 
 
 def in_topic(own: World) -> set[bytes]:
