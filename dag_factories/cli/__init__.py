@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
     "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",
     "serve": "run the API that takes metadata events and publishes them to Kafka",
+    "run-worker": "bring metadata events from Kafka into Mongo and the archive, until it is stopped",
+    "replay": "send dead letters of metadata events back to their topic after a fix",
     "demo": "run the flights example and open its result page",
     "version": "print the versions of what does the work",
 }
@@ -37,6 +39,7 @@ _WRONG_USAGE = frozenset(
     {
         "USAGE",
         "KAFKA_SETTINGS",
+        "MONGO_URI",
         "OPEN_TO_ALL",
         "TLS",
         "TOKENS",

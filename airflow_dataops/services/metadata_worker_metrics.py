@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Prometheus and the log are told of a worker, and by which probes an orchestrator knows it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from airflow_dataops.core.errors import DataOpsError
+from airflow_dataops.core.metadata.drain import PartitionId
+from airflow_dataops.jobs.metadata.watching import Watch
+
+_LOG = logging.getLogger("airflow_dataops.services.metadata_worker")
+_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_STAGES = ("read", "transform", "store", "bury", "archive", "commit")
+HANGS = 900.0  # seconds without any sign of life after which it is said to be dead
+
+
+class WorkerWatch(Watch):
+    """Counts what a worker does, logs it, and knows whether it lives.
+
+    Args:
+        hangs: Seconds without a sign of life after which it counts as dead.
+    """
+
+    def __init__(self, hangs: float = HANGS) -> None:
+        self._registry = made = CollectorRegistry()
+        self._hangs, self._beat, self.is_ready = hangs, time.monotonic(), False
+        names = "dataops_metadata_worker"
+        self._records = Counter(f"{names}_records", "Records that are committed.", ["outcome"], registry=made)
+        self._changed = Counter(f"{names}_documents_changed", "Documents that changed in the store.", registry=made)
+        self._errors = Counter(f"{names}_errors", "Cycles that failed and were read again.", ["code"], registry=made)
+        self._lag = Gauge(
+            f"{names}_lag_records", "Records ahead, of this worker's partitions.", ["partition"], registry=made
+        )
+        self._stages = Histogram(
+            f"{names}_batch_seconds", "Of each stage of a cycle.", ["stage"], buckets=_SECONDS, registry=made
+        )
+        for outcome in ("stored", "dead"):
+            self._records.labels(outcome)
+        for stage in _STAGES:
+            self._stages.labels(stage)
+
+    @property
+    def is_alive(self) -> bool:
+        """False where it has given no sign of life for long: it hangs."""
+        return time.monotonic() - self._beat < self._hangs
+
+    def stage(self, name: str, seconds: float) -> None:
+        """See :class:`~airflow_dataops.jobs.metadata.watching.Watch`."""
+        self._beat = time.monotonic()
+        self._stages.labels(name).observe(seconds)
+        if name == "read":  # the poll came back: the broker is not known to be away
+            self.is_ready = True
+
+    def cycle(self, *, stored: int, dead: int, changed: int) -> None:
+        """See :class:`~airflow_dataops.jobs.metadata.watching.Watch`."""
+        self._records.labels("stored").inc(stored)
+        self._records.labels("dead").inc(dead)
+        self._changed.inc(changed)
+        _LOG.info("cycle", extra={"stored": stored, "dead": dead, "changed": changed})
+
+    def failed(self, error: DataOpsError, wait: float) -> None:
+        """See :class:`~airflow_dataops.jobs.metadata.watching.Watch`."""
+        self._beat, self.is_ready = time.monotonic(), False
+        self._errors.labels(error.code).inc()
+        _LOG.warning(error.message, extra={"code": error.code, "hint": error.hint, "again_in_seconds": wait})
+
+    def lag(self, records: Mapping[PartitionId, int]) -> None:
+        """See :class:`~airflow_dataops.jobs.metadata.watching.Watch`."""
+        self._lag.clear()
+        for (_, partition), count in records.items():
+            self._lag.labels(str(partition)).set(count)
+
+    def lost(self) -> None:
+        """See :class:`~airflow_dataops.jobs.metadata.watching.Watch`."""
+        _LOG.info("partitions went to another worker")
+
+    def text(self) -> bytes:
+        """Return the metrics as Prometheus reads them."""
+        return generate_latest(self._registry)
+
+
+@contextmanager
+def probes(watch: WorkerWatch, host: str, port: int) -> Iterator[int]:
+    """Serve ``/healthz``, ``/readyz`` and ``/metrics``, and give the port.
+
+    Args:
+        watch: Who is asked.
+        host: Address to listen on.
+        port: Its port; 0: any that is free.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            answers = {"/healthz": watch.is_alive, "/readyz": watch.is_alive and watch.is_ready}
+            if self.path == "/metrics":
+                self._answer(200, watch.text(), "text/plain; version=0.0.4; charset=utf-8")
+            elif self.path in answers:
+                good = answers[self.path]
+                self._answer(200 if good else 503, b"ok\n" if good else b"no\n", "text/plain")
+            else:
+                self._answer(404, b"/healthz, /readyz and /metrics are here\n", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Probes come every few seconds: nobody wants to read that."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+__all__ = ["WorkerWatch", "probes"]
