@@ -30,6 +30,9 @@ from airflow_dataops.jobs.metadata.watching import Watch
 from airflow_dataops.jobs.metadata.worker import Worker
 from airflow_dataops.jobs.process import Progress, main
 
+OWN_PROCESS = True
+"""A crash of Kafka's client, a C library, is to be this job's alone. And pyarrow loads pandas, beside which DuckDB ends with warnings."""
+
 BOUNDS = "bounds.json"
 SLICE = "drained"
 _LINES = 20_000  # of one file of the slice

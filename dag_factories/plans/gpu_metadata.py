@@ -149,8 +149,8 @@ class _Parts:
         arguments = {
             "group": self.spec.group,
             "topics": [self.spec.topic],
-            "kafka_conn_id": self.servers.kafka_conn_id,
-            **check,
+            "kafka_config_id": self.servers.kafka_conn_id,
+            "check": check,
         }
         return TaskPlan(
             id=HEALTH,

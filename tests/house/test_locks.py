@@ -107,5 +107,5 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
             "py4j",
             "pymongo",
         ),
-        *("pyspark", "starlette", "uvicorn"),
+        *("aws_msk_iam_sasl_signer", "botocore", "pyspark", "starlette", "urllib3", "uvicorn"),
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,9 +48,19 @@ def jars(folder: Path, artifacts: Sequence[str]) -> Path:
     """
     if folder.is_dir():
         return folder
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of each one's own: test processes that run beside each other on a new machine fetch at the same time.
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True) as part:
+        _fetch(Path(part), artifacts)
+        try:
+            Path(part).rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another one was faster
+                raise
+    return folder
+
+
+def _fetch(part: Path, artifacts: Sequence[str]) -> None:
     listed = "".join(
         f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
         for group, name, version in (one.split(":") for one in artifacts)
@@ -62,5 +73,3 @@ def jars(folder: Path, artifacts: Sequence[str]) -> Path:
     done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"mvn could not fetch {', '.join(artifacts)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    part.rename(folder)
-    return folder

@@ -114,9 +114,10 @@ def _typed(body: Any, way: Sequence[str], kind: Any) -> Any:
     return value if isinstance(value, str) else None
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: Any) -> int | None:
+    """Return milliseconds since 1970; as numbers, since pyarrow loads all of pandas for a date."""
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)
+        return (datetime.fromisoformat(value).astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (TypeError, ValueError, OverflowError):
         return None
 

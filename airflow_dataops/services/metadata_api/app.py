@@ -52,7 +52,7 @@ class Service:
         self.versions, self.clock = versions, clock
         self.metrics, self.admission, self.health = Metrics(), Admission(settings.limits), Health(probe)
         self.metrics.in_flight.set_function(lambda: self.admission.size)
-        self._beside = ThreadPoolExecutor(1, "metadata-api")
+        self._beside: ThreadPoolExecutor | None = None
 
     async def post(self, request: Request, version: str | None) -> Response:
         """Take the events of a request, or say why not."""
@@ -121,13 +121,13 @@ class Service:
         """Watch the publisher; at the end, when no request is left, flush and close it."""
         watching = asyncio.create_task(self.health.watch())
         try:
-            yield
+            with ThreadPoolExecutor(1, "metadata-api") as self._beside:
+                yield
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
             await asyncio.to_thread(self.publisher.close)
-            self._beside.shutdown()
             _LOG.info("stopped")
 
 

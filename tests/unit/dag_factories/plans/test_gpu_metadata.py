@@ -95,12 +95,11 @@ def test_a_group_on_kafka_is_looked_at_by_its_own_operator() -> None:
     made = plan("health: {lag: {critical: 5}, delay: {warning: 10m}}\n", SERVERS)
     health = made.task("health")
     assert (health.operator, health.job) == ("kafka_health.KafkaConsumerHealthOperator", None)
-    check = {name: value for name, value in health.arguments.items() if name != "kafka_conn_id"}
-    parsed = parse(check)
+    parsed = parse({"group": health.arguments["group"], **health.arguments["check"]})
     assert (parsed.lag.critical, parsed.require_members, parsed.require_commits) == (5, False, False)
     assert parsed.delay.warning is not None
     assert parsed.delay.warning.total_seconds() == 600
-    assert health.arguments["kafka_conn_id"] == "kafka_edge"
+    assert health.arguments["kafka_config_id"] == "kafka_edge"
     # The report asks for no result of a task that leaves none in the lake.
     report = made.task("report").job
     assert report is not None

@@ -67,19 +67,27 @@ class Publisher:
             raise self.error
 
 
-@contextmanager
-def api(
+def service(
     publisher: Publisher, *, tokens: str = "", settings: ApiSettings | None = None, versions: Versions = VERSIONS,
     clock: Callable[[], datetime] = lambda: NOW, **limits: Any,
-) -> Iterator[Any]:  # fmt: skip
-    """A client of an API in this process; more arguments are limits."""
+) -> Service:  # fmt: skip
+    """A service that publishes here; more arguments are limits."""
+    given = replace(settings or ApiSettings(), limits=replace(Limits(), **limits))
+    known = Tokens(None, {"DATAOPS_METADATA_TOKENS": tokens})
+    return Service(given, publisher, publisher.probe, known, versions, clock)
+
+
+def application(publisher: Publisher, **options: Any) -> Any:
+    """The ASGI application of a :func:`service`."""
+    return create_app(service(publisher, **options))
+
+
+@contextmanager
+def api(publisher: Publisher, **options: Any) -> Iterator[Any]:
+    """A client of an API in this process; options are those of :func:`service`."""
     from starlette.testclient import TestClient
 
-    given = settings or ApiSettings()
-    given = replace(given, limits=replace(Limits(), **limits))
-    service = Service(
-        given, publisher, publisher.probe, Tokens(None, {"DATAOPS_METADATA_TOKENS": tokens}), versions, clock
-    )
-    with TestClient(create_app(service), raise_server_exceptions=False) as client:
-        client.service = service
+    made = service(publisher, **options)
+    with TestClient(create_app(made), raise_server_exceptions=False) as client:
+        client.service = made  # type: ignore[attr-defined]
         yield client
