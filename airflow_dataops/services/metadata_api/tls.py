@@ -52,7 +52,7 @@ def uvicorn_options(tls: Tls | None) -> dict[str, Any]:
 
     found: dict[str, Any] = {"ssl_certfile": str(tls.cert), "ssl_keyfile": str(tls.key), "http": _with_peer()}
     if tls.client_ca is not None:
-        found |= {"ssl_ca_certs": str(tls.client_ca), "ssl_cert_reqs": ssl.CERT_OPTIONAL}
+        found |= {"ssl_ca_certs": str(tls.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     return found
 
 

@@ -101,17 +101,15 @@ def test_the_worker_reads_what_the_api_writes_and_a_pipeline_looks_at(overlay: s
 
 
 def test_ports_and_probes_are_those_that_are_listened_on(overlay: str) -> None:
-    listens = {
-        "metadata-api": arguments(overlay, "metadata-api").port,
-        "metadata-worker": arguments(overlay, "metadata-worker").listen[1],
-    }
-    for name, port in listens.items():
+    found = {name: arguments(overlay, name) for name in COMMANDS}
+    ports = {"metadata-api": {"https": found["metadata-api"].port}, "metadata-worker": {}}
+    for name in COMMANDS:
         workload = one(overlay, "Deployment", name)
-        [told] = container(workload)["ports"]
-        assert told["containerPort"] == port
-        assert workload["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(port)
+        told = {each["name"]: each["containerPort"] for each in container(workload)["ports"]}
+        assert told == {**ports[name], "probes": found[name].listen[1]}
+        assert workload["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(told["probes"])
         probes = {kind: container(workload)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")}
-        assert {probe["port"] for probe in probes.values()} == {told["name"]}
+        assert {probe["port"] for probe in probes.values()} == {"probes"}
         assert [probes[kind]["path"] for kind in probes] == ["/healthz", "/readyz", "/healthz"]
     [service] = one(overlay, "Service", "metadata-api")["spec"]["ports"]
     assert service["targetPort"] == "https"
