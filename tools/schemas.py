@@ -23,8 +23,13 @@ def documents() -> list[type[Model]]:
     """Return the models of all documents: specs and results of every job in the core, the manifest of a publish, and events."""
     for module in pkgutil.walk_packages(airflow_dataops.core.__path__, "airflow_dataops.core."):
         import_module(module.name)
-    homes = (".spec", ".maintain")  # other modules have models of their own that read more than they promise
-    found = {model for base in (JobSpec, JobResult) for model in _below(base) if model.__module__.endswith(homes)}
+    homes = (
+        ".spec",
+        ".maintain",
+        ".metadata.jobs",
+    )  # other modules have models of their own that read more than they promise
+    models = {model for base in (JobSpec, JobResult) for model in _below(base) if model.__module__.endswith(homes)}
+    found = {model for model in models if isinstance(model.model_fields["job"].default, str)}  # others are bases
     return sorted({*found, StageManifest, EventV1}, key=lambda model: model.__name__)
 
 

@@ -9,12 +9,13 @@ from airflow_dataops.core.errors import DataOpsError
 _RULES, _EXAMPLES, _LONGEST_VALUE = 10, 5, 60
 
 
-def gate_failure(result: GateResult, page: str | None = None) -> str:
+def gate_failure(result: GateResult, page: str | None = None, consequence: str = "Nothing was published.") -> str:
     """Return the text for a gate whose verdict is ``failed``.
 
     Args:
         result: What the gate found; its examples are masked already.
         page: Link to the result page.
+        consequence: What became of the data, as a sentence.
     """
     broken = [rule for rule in result.rules if not rule.passed and rule.severity == "critical"]
     lines = [f"The data did not pass: {len(broken)} critical rule(s) failed, on {result.rows.read:,} rows."]
@@ -22,7 +23,7 @@ def gate_failure(result: GateResult, page: str | None = None) -> str:
     if len(result.reasons) > _RULES:
         lines.append(f"  … and {len(result.reasons) - _RULES} more")
     lines += [_rule(rule) for rule in broken[:_RULES] if rule.examples]
-    lines.append(f"Nothing was published. Result page: {page}" if page else "Nothing was published.")
+    lines.append(f"{consequence} Result page: {page}" if page else consequence)
     return "\n".join(lines)
 
 

@@ -147,7 +147,7 @@ def looked(operator: Looking, context: Any, begun: Begun, then: str) -> HealthRe
         watched = run_blocking(watch.follow(begun.course, window, ends_at=begun.ends_at, most=most))
     except DataOpsError as error:
         fail(error)
-    late = begun.ends_at is not None and time.time() >= begun.ends_at
+    late = begun.ends_at is not None and time.time() + begun.check.interval.total_seconds() > begun.ends_at
     if operator.deferrable and not watched.course.over and not late:
         before = watched.verdict.before
         _defer(operator, begun, watched, connection, before.value if before else None, then)
@@ -174,8 +174,8 @@ def _defer(operator: Looking, begun: Begun, watched: Any, connection: dict[str, 
     operator.defer(trigger=trigger, method_name=then, timeout=longest + _SPARE)
 
 
-def report_in(event: Mapping[str, Any]) -> HealthReport:
-    """Return what a trigger's event tells.
+def report_in(operator: Looking, event: Mapping[str, Any]) -> HealthReport:
+    """Return what a trigger's event tells, and tell in the task's log what the trigger had no room for.
 
     Raises:
         AirflowFailException: The looks were ended by an error that stays.
@@ -186,7 +186,10 @@ def report_in(event: Mapping[str, Any]) -> HealthReport:
 
     if "error" in event:
         fail(from_dict(dict(event["error"])))
-    return HealthReport.model_validate(event)
+    report = HealthReport.model_validate(event)
+    for line in report.lines:
+        operator.log.info("%s", line)
+    return report
 
 
 def conclude(operator: Checking, context: Any, report: HealthReport, memory: Memory | None) -> dict[str, Any]:
@@ -212,7 +215,9 @@ def conclude(operator: Checking, context: Any, report: HealthReport, memory: Mem
     if report.action is Action.SKIP:
         raise AirflowSkipException(report.why)
     if report.event and operator.asset is not None:
-        told = {name: report.document[name] for name in ("group", "severity", "before", "total_lag", "counts")}
+        # Airflow 2 takes no lists and no dicts into the event of an alias.
+        told = {name: report.document[name] for name in ("group", "severity", "before", "total_lag")}
+        told["codes"] = " ".join(report.document["counts"])
         context["outlet_events"][_alias(operator.asset)].add(operator.asset, extra=told)
     if report.alert is not None:
         context["ti"].xcom_push(key="return_value", value=report.document)  # who alerts reads the reasons there

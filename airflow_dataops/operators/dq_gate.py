@@ -62,6 +62,8 @@ class DataQualityGateOperator(BaseOperator):
     ui_color = "#d8ecdf"
     operator_extra_links = (ResultPageLink(),)
 
+    consequence: ClassVar[str] = "Nothing was published."
+
     _process: JobProcess | None = None
     _spec: GateSpec | None = None
     _result: dict[str, Any] | None = None
@@ -138,7 +140,7 @@ class DataQualityGateOperator(BaseOperator):
         from airflow_dataops.core.failure_text import gate_failure
 
         page = context["ti"].xcom_pull(task_ids=self.task_id, key=XCOM_KEY, map_indexes=context["ti"].map_index)
-        raise AirflowFailException(gate_failure(GateResult.model_validate(self._result), page))
+        raise AirflowFailException(gate_failure(GateResult.model_validate(self._result), page, self.consequence))
 
 
 __all__ = ["DataQualityGateOperator"]

@@ -88,7 +88,7 @@ class KafkaConsumerHealthOperator(BaseOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Tell what the triggerer saw; returns and raises as :meth:`execute`."""
-        return steps.conclude(self, context, steps.report_in(event), steps.memory_of(self, context))
+        return steps.conclude(self, context, steps.report_in(self, event), steps.memory_of(self, context))
 
 
 __all__ = ["KafkaConsumerHealthOperator"]

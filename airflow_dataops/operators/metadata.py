@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_dataops.links.result_page import XCOM_KEY, ResultPageLink
 from airflow_dataops.operators import _job
+from airflow_dataops.operators.dq_gate import DataQualityGateOperator
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.job_process import JobProcess
@@ -274,8 +275,15 @@ class MetadataRoundTripOperator(_MetadataOperator):
         return _job.small(result, **{name: result[name] for name in ("key", "stored", "archived", "removed")})
 
 
+class MetadataGateOperator(DataQualityGateOperator):
+    """Check what a run has drained, as :class:`~airflow_dataops.operators.dq_gate.DataQualityGateOperator` does a table."""
+
+    consequence: ClassVar[str] = "What was drained is stored and committed."
+
+
 __all__ = [
     "MetadataDrainOperator",
+    "MetadataGateOperator",
     "MetadataHealthOperator",
     "MetadataPreflightOperator",
     "MetadataReconcileOperator",

@@ -93,7 +93,7 @@ class KafkaConsumerHealthSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         """Tell what the triggerer saw; returns and raises as :meth:`execute`."""
-        return self._concluded(context, steps.report_in(event))
+        return self._concluded(context, steps.report_in(self, event))
 
     def _defaults(self) -> dict[str, Any]:
         interval = max(1.0, float(self.poke_interval))

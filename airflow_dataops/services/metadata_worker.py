@@ -20,7 +20,7 @@ from airflow_dataops.clients.metadata.mongo_store import MongoSettings, MongoSto
 from airflow_dataops.core.errors import DataOpsError, MissingDependency, SpecError, TransientError
 from airflow_dataops.core.metadata.dead_letter import DEAD_TOPIC
 from airflow_dataops.core.metadata.transforms import Transforms, TransformSpec, parse_transforms
-from airflow_dataops.core.metadata.wire import TOPIC
+from airflow_dataops.core.metadata.wire import GROUP, TOPIC
 from airflow_dataops.jobs.metadata.taking import Taker
 from airflow_dataops.jobs.metadata.watching import Drained, Limits, Watch
 from airflow_dataops.jobs.metadata.worker import Worker
@@ -28,7 +28,6 @@ from airflow_dataops.services.metadata_api.logs import log_as_json
 from airflow_dataops.services.probes import probes
 
 _LOG = logging.getLogger(__name__)
-GROUP = "metadata-worker"
 _LARGEST = 32 << 20  # bytes of a dead letter that the client takes; its topic decides
 
 
@@ -161,4 +160,4 @@ def _prepare(store: MongoStore, limits: Limits, watch: Watch, stop: threading.Ev
             stop.wait(wait)
 
 
-__all__ = ["GROUP", "WorkerSettings", "letter_producer", "read_transforms", "serve", "worker_of"]
+__all__ = ["WorkerSettings", "letter_producer", "read_transforms", "serve", "worker_of"]

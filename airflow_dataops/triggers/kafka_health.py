@@ -11,6 +11,7 @@ from airflow.triggers import base
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dataops.triggers._kafka_looks import Teller, watch_of
+from airflow_dataops.triggers._log_budget import SHARED
 
 # Airflow 2 has no event triggers: the class is there, and says so where one is made.
 _EventBase: Any = getattr(base, "BaseEventTrigger", BaseTrigger)
@@ -77,11 +78,15 @@ class KafkaConsumerHealthTrigger(BaseTrigger):
         from airflow_dataops.core.kafka_health.packing import unpack
 
         check = parse(self.check)
+        tell = Teller(self.log, self.task_instance, by_partition=self.by_partition, budget=SHARED)
+        watch = watch_of(check, self.connection, tell)
         if self.wait:
-            await asyncio.sleep(check.interval.total_seconds())
-        watch = watch_of(check, self.connection, Teller(self.log, self.task_instance, by_partition=self.by_partition))
-        watched = await watch.follow(read_course(self.course), unpack(self.window), ends_at=self.ends_at)
-        return watched.since(self.before).report(check).model_dump(mode="json")
+            await watch.sleep(check.interval.total_seconds())
+        # Beside the event loop: a window of 5,000 partitions takes a second to be packed.
+        window = await asyncio.to_thread(unpack, self.window)
+        watched = await watch.follow(read_course(self.course), window, ends_at=self.ends_at)
+        report = await asyncio.to_thread(watched.since(self.before).report, check)
+        return report.model_dump(mode="json")
 
 
 class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
@@ -126,7 +131,7 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
 
         check = parse(self.check)
         connection = {"kafka_config_id": self.kafka_config_id, "aws_conn_id": self.aws_conn_id}
-        watch = watch_of(check, connection, Teller(self.log, None))
+        watch = watch_of(check, connection, Teller(self.log, None, budget=SHARED))
         window = await self._remembered()
         while True:
             try:
@@ -137,7 +142,7 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
                 if verdict.changed:
                     yield TriggerEvent(document_of(verdict, check.worst))  # type: ignore[no-untyped-call]
                     await self._remember(verdict.severity.value)  # after it: an event may come twice, and is never lost
-            await asyncio.sleep(check.interval.total_seconds())
+            await watch.sleep(check.interval.total_seconds())
 
     async def _remembered(self) -> Any:
         from airflow_dataops.core.kafka_health.codes import Severity

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "package": "build code and environment for the nodes of a Dask cluster, and upload them",
     "preflight": "look whether a cloud, a namespace or servers have all that a pipeline needs there",
     "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
+    "kafka-health": "say how a Kafka consumer group does: lag, delay, what stands still, what is lost",
     "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",
     "serve": "run the API that takes metadata events and publishes them to Kafka",
     "run-worker": "bring metadata events from Kafka into Mongo and the archive, until it is stopped",
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _start_light()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:11} {text}" for name, text in COMMANDS.items())))
+        sys.stdout.write(_HEAD.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())))
         return CLEAN if arguments else USAGE
     name, rest = arguments[0], arguments[1:]
     name = "version" if name == "--version" else name
@@ -102,6 +103,12 @@ def _start_light() -> None:
     """
     gc.set_threshold(300_000, 20, 100)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def start_long() -> None:
+    """Take back, for a command that is a service, what :func:`_start_light` spares: garbage in cycles has to go while it runs."""
+    gc.freeze()  # the modules stay
+    gc.set_threshold(700, 10, 10)
 
 
 def _guarded(name: str, arguments: list[str]) -> int:

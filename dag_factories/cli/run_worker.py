@@ -36,9 +36,9 @@ exit status: 0 stopped by a signal, 1 something that will not pass (the log says
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_kafka(parser)
-    parser.add_argument("--group", help="whose offsets are read and committed (default: metadata-worker)")
+    parser.add_argument("--group", help="whose offsets are read and committed (default: edge-worker)")
     parser.add_argument("--mongo-uri-file", type=Path, metavar="FILE", help="holds the URI of Mongo")
-    parser.add_argument("--database", help="of Mongo (default: dataops)")
+    parser.add_argument("--database", help="of Mongo (default: metadata)")
     parser.add_argument("--collection", help="of Mongo, without a collation (default: gpu_metadata)")
     where = parser.add_mutually_exclusive_group(required=not os.environ.get("DATAOPS_METADATA_ARCHIVE"))
     where.add_argument("--archive", metavar="FOLDER", help="/folder, s3://… or gs://… (or DATAOPS_METADATA_ARCHIVE)")
@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Work until a signal comes, and return the exit status."""
     settings = _settings(arguments)
     from airflow_dataops.services.metadata_worker import serve
+    from dag_factories.cli import start_long
 
+    start_long()
     host, port = arguments.listen
     serve(settings, host=host, port=port, level=arguments.log_level)
     return 0
@@ -66,12 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> WorkerSettings:
     from airflow_dataops.clients.metadata.kafka_settings import find_settings
-    from airflow_dataops.clients.metadata.mongo_store import COLLECTION, DATABASE, MongoSettings
+    from airflow_dataops.clients.metadata.mongo_store import MongoSettings
     from airflow_dataops.core.metadata.dead_letter import DEAD_TOPIC
     from airflow_dataops.core.metadata.transforms import TransformSpec
-    from airflow_dataops.core.metadata.wire import TOPIC
+    from airflow_dataops.core.metadata.wire import COLLECTION, DATABASE, GROUP, TOPIC
     from airflow_dataops.jobs.metadata.watching import Limits
-    from airflow_dataops.services.metadata_worker import GROUP, WorkerSettings, read_transforms
+    from airflow_dataops.services.metadata_worker import WorkerSettings, read_transforms
 
     uri = mongo_uri(arguments.mongo_uri_file, os.environ)
     archive = None if arguments.no_archive else arguments.archive or os.environ["DATAOPS_METADATA_ARCHIVE"]

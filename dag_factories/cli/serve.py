@@ -79,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_exposure(arguments.host, tokens=bool(tokens), tls=tls)
     publisher, probe = _publisher(arguments, settings)
     from airflow_dataops.services.metadata_api.app import Service
+    from dag_factories.cli import start_long
 
+    start_long()
     service = Service(settings, publisher, probe, tokens)
     started = serve(
         service, host=arguments.host, port=arguments.port, tls=tls, listen=arguments.listen, level=arguments.log_level

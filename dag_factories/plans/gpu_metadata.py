@@ -25,7 +25,7 @@ _OPERATORS = {
     "metadata_drain": "metadata.MetadataDrainOperator",
     "metadata_reconcile": "metadata.MetadataReconcileOperator",
     "metadata_round_trip": "metadata.MetadataRoundTripOperator",
-    "dq_gate": "dq_gate.DataQualityGateOperator",
+    "dq_gate": "metadata.MetadataGateOperator",
     "report": "refine.RunReportOperator",
 }
 _KAFKA_HEALTH = "kafka_health.KafkaConsumerHealthOperator"
@@ -80,13 +80,13 @@ class _Parts:
         if self.spec.round_trip:
             made.append(self._round_trip(POST, "post", "Post a marked event"))
         made += [self._health(), self._drain()]
+        if self.spec.round_trip:
+            # Before the gate: where that fails, no marked event is left in the store.
+            doc = "See the marked event in store and archive, and remove it"
+            made.append(self._round_trip(ROUND_TRIP, "await", doc))
         if self.spec.quality.drained is not None:
             made.append(self._gate())
         made.append(self._reconcile())
-        if self.spec.round_trip:
-            made.append(
-                self._round_trip(ROUND_TRIP, "await", "See the marked event in store and archive, and remove it")
-            )
         chained = [task.model_copy(update={"upstream": [before.id]}) for before, task in pairwise(made)]
         tasks = [made[0], *chained]
         return [*tasks, self._report(tasks)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from airflow_dataops.core.metadata.wire import DATABASE
 from dag_factories.specs.arguments import AuthorModel
 
 
@@ -31,7 +32,7 @@ class MetadataTarget(AuthorModel):
     kafka_conn_id: str | None = None
     kafka: dict[str, Any] = {}
     mongo_uri: str
-    database: str = "metadata"
+    database: str = DATABASE
     api: str | None = None
     api_token: str | None = None
     api_ca: str | None = None

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from airflow_dataops.core.errors import SpecError
 from airflow_dataops.core.metadata.transforms import Transforms, TransformSpec
+from airflow_dataops.core.metadata.wire import COLLECTION, GROUP, TOPIC
 from dag_factories.references import PATH_KINDS, ReferenceKind
 from dag_factories.specs.arguments import AuthorModel
 from dag_factories.specs.base import PipelineSpec, Problem
@@ -137,10 +138,10 @@ class GpuMetadataSpec(PipelineSpec):
     }
 
     kind: Literal["gpu_metadata"]
-    topic: str = Field(default="gpu-metadata", pattern=r"^[A-Za-z0-9._-]{1,244}$")
-    group: str = Field(default="edge-worker", min_length=1, max_length=255)
+    topic: str = Field(default=TOPIC, pattern=r"^[A-Za-z0-9._-]{1,244}$")
+    group: str = Field(default=GROUP, min_length=1, max_length=255)
     dead_topic: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    collection: str = Field(default="gpu_metadata", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")
+    collection: str = Field(default=COLLECTION, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$")
     archive: str | None = "${lake}/archive/gpu_metadata"
     inbox: str | None = None
     transforms: TransformSpec = TransformSpec()

@@ -14,8 +14,8 @@ from tests.house.tree import ROOT
 PAGE = ROOT / "docs/how-to/failures.md"
 FINDINGS = ROOT / "docs/reference/findings.md"
 CODE = re.compile(r"`([A-Z][A-Z0-9_]{3,})`")
-# Raised by what runs beside a run: alerts, MLflow (a warning), a janitor, and what reads a task's connection.
-ELSEWHERE = {"ALERT_ENDPOINT", "ALERT_NOT_SENT", "MLFLOW", "JANITOR_BLIND", "KUBERNETES_CONNECTION"}
+# Raised by what runs beside a run: alerts, MLflow (a warning), a janitor, what reads a task's connection, and a look at Kafka.
+ELSEWHERE = {"ALERT_ENDPOINT", "ALERT_NOT_SENT", "KAFKA_TOKEN", "MLFLOW", "JANITOR_BLIND", "KUBERNETES_CONNECTION"}
 RUNS = ("jobs", "engines", "clients", "core/refine", "core/dq_gate")
 SINGLE = ("errors", "fit", "lease", "job_outcome", "run", "slices", "secrets", "s3", "s3_sources")
 

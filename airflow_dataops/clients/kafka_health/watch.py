@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_dataops.clients.drive import turn
-from airflow_dataops.clients.kafka_health.probe import PROBES, KafkaAccess, Probes
+from airflow_dataops.clients.kafka_health import probe
+from airflow_dataops.clients.kafka_health.probe import KafkaAccess, Probes
 from airflow_dataops.core.kafka_health.asking import ask_of
 from airflow_dataops.core.kafka_health.codes import Severity
 from airflow_dataops.core.kafka_health.course import Course, seen_in
@@ -19,6 +20,15 @@ from airflow_dataops.core.kafka_health.verdict import GroupVerdict, judge
 from airflow_dataops.core.kafka_health.window import Window
 
 _MANY = 200  # partitions that take too long to judge for an event loop that has other things to do
+
+
+async def pause(seconds: float) -> None:
+    """Wait."""
+    await asyncio.sleep(seconds)
+
+
+async def _ignore(_: GroupVerdict) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -51,17 +61,17 @@ class Watch:
     Attributes:
         check: What is looked for.
         access: Returns how to reach the cluster; asked for at each look, since tokens expire.
-        hear: Called with each verdict.
-        probes: Asks.
+        hear: Awaited with each verdict.
+        probes: Asks; those of this process when omitted.
         sleep: Waits.
         clock: Seconds since 1970.
     """
 
     check: CheckParts
     access: Callable[[], Awaitable[KafkaAccess]]
-    hear: Callable[[GroupVerdict], None] = lambda _: None
-    probes: Probes = PROBES
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    hear: Callable[[GroupVerdict], Awaitable[None]] = _ignore
+    probes: Probes = field(default_factory=lambda: probe.PROBES)
+    sleep: Callable[[float], Awaitable[None]] = field(default_factory=lambda: pause)
     clock: Callable[[], float] = time.time
 
     async def look(self, window: Window | None) -> tuple[GroupVerdict, Window]:
@@ -75,7 +85,7 @@ class Watch:
         else:
             await turn()
             verdict, after = judge(self.check, snapshot, seen)
-        self.hear(verdict)
+        await self.hear(verdict)
         return verdict, after
 
     async def follow(

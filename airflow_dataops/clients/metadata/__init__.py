@@ -18,3 +18,8 @@ def __getattr__(name: str) -> Any:
     from airflow_dataops.clients.metadata import client
 
     return getattr(client, name)
+
+
+def __dir__() -> list[str]:
+    """Name what can be asked for."""
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_dataops.core.errors import DataOpsError, StorageDenied, TransientError
 
-_DUPLICATE, _CONFLICT = 11000, 112
+DUPLICATE, _CONFLICT = 11000, 112
 # Unauthorized, AuthenticationFailed, and that a user is needed at all.
 _DENIED = {13, 18, 8000}
 # The document itself is wrong: BadValue, FailedToParse, TypeMismatch, field names, a validator of the collection; or it is too large.
@@ -39,9 +39,9 @@ def judged(error: Mapping[str, Any], *, others_passed: bool) -> Verdict:
             else about the server: a server that refuses all must not turn all events into dead letters.
     """
     code = error.get("code")
-    if code == _CONFLICT or (code == _DUPLICATE and set(error.get("keyPattern") or {"_id": 1}) == {"_id"}):
+    if code == _CONFLICT or (code == DUPLICATE and set(error.get("keyPattern") or {"_id": 1}) == {"_id"}):
         return Verdict.AGAIN
-    if code in _OF_THE_DOCUMENT or code == _DUPLICATE:  # of another index, which somebody made unique
+    if code in _OF_THE_DOCUMENT or code == DUPLICATE:  # of another index, which somebody made unique
         return Verdict.REFUSED
     if code in _DENIED:
         return Verdict.DENIED
@@ -50,20 +50,20 @@ def judged(error: Mapping[str, Any], *, others_passed: bool) -> Verdict:
     return Verdict.REFUSED if others_passed else Verdict.AWAY
 
 
-def mongo_error(place: str, said: str, *, denied: bool = False, code: str = "MONGO_FAILED") -> DataOpsError:
+def mongo_error(place: str, said: str, *, denied: bool = False, code: str | None = None) -> DataOpsError:
     """Return the error to raise.
 
     Args:
         place: ``collection dataops.gpu_metadata``.
         said: What the server or the driver said.
         denied: Whether somebody has to let us in (``MONGO_DENIED``).
-        code: Of what may pass: ``MONGO_UNREACHABLE``, ``MONGO_BUSY`` or ``MONGO_FAILED``.
+        code: Of what may pass: ``MONGO_UNREACHABLE``, ``MONGO_BUSY``; ``MONGO_FAILED`` when omitted.
     """
     if denied:
         hint = "look at user and password of the URI; the worker needs the role readWrite of the database"
         return StorageDenied(f"{place}: {said}", hint=hint, code="MONGO_DENIED")
     hint = "is the server up, does it have a primary, and is the address right?"
-    return TransientError(f"{place}: {said}", hint=hint, code=code)
+    return TransientError(f"{place}: {said}", hint=hint, code=code or "MONGO_FAILED")
 
 
-__all__ = ["Verdict", "judged", "mongo_error"]
+__all__ = ["DUPLICATE", "Verdict", "judged", "mongo_error"]

@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_dataops.clients.metadata.mongo_errors import Verdict, judged, mongo_error
+from airflow_dataops.clients.metadata.mongo_errors import DUPLICATE, Verdict, judged, mongo_error
 from airflow_dataops.clients.metadata.ports import EventsRefused
 from airflow_dataops.core.errors import DataOpsError, MissingDependency, SpecError
 from airflow_dataops.core.metadata import mongo
-from airflow_dataops.core.metadata.upsert import Stored
+from airflow_dataops.core.metadata.upsert import NO_ORDER, Stored
+from airflow_dataops.core.metadata.wire import COLLECTION, DATABASE
 
 T = TypeVar("T")
 URI = "DATAOPS_MONGO_URI"
-DATABASE, COLLECTION = "dataops", "gpu_metadata"
 _TIMEOUTS = {"serverSelectionTimeoutMS": 10_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 60_000}
 _LARGEST = 16 << 20
 _TRIES = 5  # of what another writer of the same key was in the way of
@@ -80,21 +80,26 @@ class MongoStore:
             self._asked(partial(self._collection.create_index, keys))
 
     def upsert(self, events: Sequence[Stored]) -> int:
-        """See :class:`~airflow_dataops.clients.metadata.ports.Store`."""
-        waiting = {event.key: mongo.pipeline_write(event) for event in events}
-        refused: dict[str, str] = {}
-        changed = 0
+        """See :class:`~airflow_dataops.clients.metadata.ports.Store`.
+
+        Most keys are new, and an insert is several times as quick as an upsert. What is there already is upserted, if it is older: an
+        order never goes down, so what is as new when it is looked at stays so. One of those is written all the same, which changes nothing,
+        but is acknowledged only when all that was seen is in the journal: it may be there from a try whose answer was lost.
+        """
+        known = {event.key: event for event in events}
+        inserts = {event.key: self._pymongo.InsertOne(mongo.document_of(event)) for event in events}
+        changed, there, refused = self._written(inserts, known, inserting=True)
+        waiting = self._older_than(known, there)
         for _ in range(_TRIES):
             if not waiting:
                 break
-            made, again, never = self._written(waiting)
+            made, again, never = self._written({key: self._update(known[key]) for key in waiting}, known)
             changed += made
             refused |= never
-            waiting = {key: waiting[key] for key in again}
+            waiting = list(again)
         if waiting:
-            raise mongo_error(
-                self._place, f"other writers of {len(waiting)} keys were in the way, each time", code="MONGO_BUSY"
-            )
+            message = f"other writers of {len(waiting)} keys were in the way, each time"
+            raise mongo_error(self._place, message, code="MONGO_BUSY")
         if refused:
             raise EventsRefused(refused, changed)
         return changed
@@ -137,21 +142,40 @@ class MongoStore:
         """See :class:`~airflow_dataops.clients.metadata.ports.Store`."""
         self._client.close()
 
-    def _written(self, waiting: Mapping[str, mongo.Write]) -> tuple[int, Collection[str], dict[str, str]]:
-        """Write, and return how many documents changed, which keys to try again, and which will never do."""
-        operations = [self._pymongo.UpdateOne(one.filter, one.change, upsert=one.upsert) for one in waiting.values()]
+    def _update(self, event: Stored) -> Any:
+        write = mongo.pipeline_write(event)
+        return self._pymongo.UpdateOne(write.filter, write.change, upsert=write.upsert)
+
+    def _older_than(self, known: Mapping[str, Stored], keys: Collection[str]) -> list[str]:
+        """Return which of these keys are to be written: those whose documents are older than what we have, and one more."""
+        if not keys:
+            return []
+        found = self._asked(lambda: list(self._collection.find({"_id": {"$in": list(keys)}}, {"order": 1})))
+        orders = {one["_id"]: one.get("order", NO_ORDER) for one in found}
+        older = [key for key in keys if orders.get(key, NO_ORDER) < known[key].order]
+        witness = next((key for key in keys if key not in set(older)), None)
+        return older if witness is None else [*older, witness]
+
+    def _written(
+        self, operations: Mapping[str, Any], known: Mapping[str, Stored], *, inserting: bool = False
+    ) -> tuple[int, Collection[str], dict[str, str]]:
+        """Write, and return how many documents changed, which keys were in the way of, and which will never do."""
+        if not operations:
+            return 0, (), {}
         try:
-            done = self._asked(lambda: self._collection.bulk_write(operations, ordered=False))
+            done = self._asked(lambda: self._collection.bulk_write(list(operations.values()), ordered=False))
         except self._pymongo.errors.BulkWriteError as error:
-            return self._sorted_out(list(waiting), error.details)
+            return self._sorted_out(list(operations), error.details, inserting=inserting)
         except _Unwritable as error:
-            never = _unwritable(waiting)
+            never = _unwritable(known[key] for key in operations)
             if not never:
                 raise mongo_error(self._place, str(error)) from None
-            return 0, waiting.keys() - never.keys(), never
-        return done.modified_count + done.upserted_count, (), {}
+            return 0, operations.keys() - never.keys(), never
+        return done.inserted_count + done.modified_count + done.upserted_count, (), {}
 
-    def _sorted_out(self, keys: Sequence[str], details: Mapping[str, Any]) -> tuple[int, list[str], dict[str, str]]:
+    def _sorted_out(
+        self, keys: Sequence[str], details: Mapping[str, Any], *, inserting: bool
+    ) -> tuple[int, list[str], dict[str, str]]:
         if details.get("writeConcernErrors"):
             raise mongo_error(self._place, details["writeConcernErrors"][0].get("errmsg", ""))
         errors = details["writeErrors"]
@@ -161,13 +185,16 @@ class MongoStore:
         for one in errors:
             key, said = keys[one["index"]], str(one.get("errmsg", ""))
             verdict = judged(one, others_passed=others_passed)
-            if verdict is Verdict.AGAIN:
+            if verdict is Verdict.AGAIN or (
+                inserting and one.get("code") == DUPLICATE
+            ):  # of whichever index: an upsert may do
                 again.append(key)
             elif verdict is Verdict.REFUSED:
                 never[key] = f"{one.get('code')}: {said[:200]}"
             else:
                 raise mongo_error(self._place, f"{one.get('code')}: {said[:200]}", denied=verdict is Verdict.DENIED)
-        return int(details["nModified"]) + int(details["nUpserted"]), again, never
+        changed = int(details["nInserted"]) + int(details["nModified"]) + int(details["nUpserted"])
+        return changed, again, never
 
     def _asked(self, ask: Callable[[], T]) -> T:
         errors = self._pymongo.errors
@@ -190,19 +217,19 @@ class _Unwritable(Exception):
     """The driver cannot write one of the documents; it does not say which."""
 
 
-def _unwritable(waiting: Mapping[str, mongo.Write]) -> dict[str, str]:
+def _unwritable(events: Iterable[Stored]) -> dict[str, str]:
     """Return what the driver cannot write, and why: it is too large, or nothing that BSON has."""
     import bson
 
     found: dict[str, str] = {}
-    for key, write in waiting.items():
+    for event in events:
         try:
-            size = len(bson.encode({"u": write.change}))
+            size = len(bson.encode(mongo.document_of(event)))
         except (bson.errors.BSONError, OverflowError) as error:
-            found[key] = f"{type(error).__name__}: {error}"
+            found[event.key] = f"{type(error).__name__}: {error}"
             continue
         if size > _LARGEST:
-            found[key] = f"{size} bytes as BSON; up to {_LARGEST} are taken"
+            found[event.key] = f"{size} bytes as BSON; up to {_LARGEST} are taken"
     return found
 
 
@@ -231,4 +258,4 @@ def _pymongo() -> Any:
     return pymongo
 
 
-__all__ = ["COLLECTION", "DATABASE", "URI", "MongoSettings", "MongoStore"]
+__all__ = ["URI", "MongoSettings", "MongoStore"]

@@ -9,7 +9,7 @@ from airflow_dataops.core.alert import AlertSeverity
 from airflow_dataops.core.kafka_health.course import Course
 from airflow_dataops.core.kafka_health.outcome import Action, outcome_of
 from airflow_dataops.core.kafka_health.packing import pack
-from airflow_dataops.core.kafka_health.report import alert_line, document_of
+from airflow_dataops.core.kafka_health.report import alert_line, document_of, lines_of
 from airflow_dataops.core.kafka_health.spec import CheckParts
 from airflow_dataops.core.kafka_health.verdict import GroupVerdict
 from airflow_dataops.core.kafka_health.window import Window
@@ -31,6 +31,7 @@ class HealthReport(Model):
         why: The worst finding and what to do, in one line; what is missing where there is none.
         code: Code of the worst finding; empty where there is none.
         line: The line that alerts count.
+        lines: What a log tells of the last look.
         window: What the next looks go on from, packed.
     """
 
@@ -43,6 +44,7 @@ class HealthReport(Model):
     why: str
     code: str
     line: str
+    lines: list[str]
     window: str
 
 
@@ -68,6 +70,7 @@ def report_of(check: CheckParts, verdict: GroupVerdict, window: Window, course: 
         why=_why(verdict, course),
         code=found[0].code.value if found else "",
         line=alert_line(verdict),
+        lines=lines_of(verdict),
         window=pack(window),
     )
 

@@ -10,11 +10,9 @@ from pydantic import Field
 from airflow_dataops.core.metadata.dead_letter import DEAD_TOPIC
 from airflow_dataops.core.metadata.event import CHECK
 from airflow_dataops.core.metadata.transforms import TransformSpec
-from airflow_dataops.core.metadata.wire import TOPIC
+from airflow_dataops.core.metadata.wire import COLLECTION, DATABASE, GROUP, TOPIC
 from airflow_dataops.core.model import Model
 from airflow_dataops.core.tables import JobResult, JobSpec, SecretRef
-
-GROUP = "edge-worker"
 
 
 class KafkaLog(Model):
@@ -68,8 +66,8 @@ class MongoStore(Model):
 
     kind: Literal["mongo"] = "mongo"
     uri: SecretRef
-    database: str = "metadata"
-    collection: str = "gpu_metadata"
+    database: str = DATABASE
+    collection: str = COLLECTION
 
 
 class EmbeddedStore(Model):
@@ -337,7 +335,6 @@ def check_key(pipeline: str, run_key: str) -> str:
 
 
 __all__ = [
-    "GROUP",
     "ApiJob",
     "Check",
     "DrainResult",

@@ -14,6 +14,8 @@ from airflow_dataops.core.metadata.reading import check_depth, read_json
 from airflow_dataops.core.metadata.versions import VERSIONS, Read, Versions
 
 TOPIC = "gpu-metadata"
+GROUP = "edge-worker"  # whose commits say how far events are stored
+DATABASE, COLLECTION = "metadata", "gpu_metadata"
 CONTENT_TYPE = "application/json"
 
 
@@ -79,4 +81,4 @@ def record_of(read: Read) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     return read.written.idempotency_key.encode(), read.wire, headers
 
 
-__all__ = ["CONTENT_TYPE", "TOPIC", "decode", "encode_event", "record_of", "take"]
+__all__ = ["COLLECTION", "CONTENT_TYPE", "DATABASE", "GROUP", "TOPIC", "decode", "encode_event", "record_of", "take"]

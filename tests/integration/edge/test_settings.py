@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.metadata.dead_letter import HEADER_BYTES
-from airflow_dataops.core.metadata.jobs import GROUP, KafkaLog, MongoStore
+from airflow_dataops.core.metadata.jobs import KafkaLog, MongoStore
 from airflow_dataops.core.metadata.limits import EVENT_BYTES
 from tests.services.edge_tools import EDGE, built
 
@@ -95,7 +95,7 @@ def test_the_worker_reads_what_the_api_writes_and_a_pipeline_looks_at(overlay: s
     api, worker = (arguments(overlay, name) for name in COMMANDS)
     defaults, store = KafkaLog(), MongoStore.model_fields
     assert api.topic == worker.topic == defaults.topic
-    assert (worker.group, worker.dead_topic) == (GROUP, defaults.dead_topic)
+    assert (worker.group, worker.dead_topic) == (defaults.group, defaults.dead_topic)
     assert (worker.database, worker.collection) == (store["database"].default, store["collection"].default)
     assert {worker.topic, worker.dead_topic} == set(TOPICS)
 

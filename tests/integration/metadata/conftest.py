@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services import kafka_server
-from tests.services.fixtures import seaweedfs
+from tests.services.fixtures import gcs, seaweedfs
 from tests.services.kafka_server import Kafka
 from tests.services.kafka_topics import create_topic
 from tests.services.mongo_server import MongoServer, mongo_server
 
-__all__ = ["seaweedfs"]
+__all__ = ["gcs", "seaweedfs"]
 
 
 @pytest.fixture(scope="session")

@@ -159,7 +159,7 @@ class World:
         while not done():
             assert process is None or process.poll() is None, process.output.read_text()[-3000:]
             assert time.monotonic() < end, process.output.read_text()[-3000:] if process else "not yet"
-            time.sleep(0.1)
+            time.sleep(0.3)  # asking costs the machine that the worker works on
 
     def check(self) -> dict[str, int]:
         """Compare store, archive and dead letters with the model, made from the topic itself; returns counts.

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_the_steps_run_as_tasks_one_after_the_other(tmp_path: Path, run_dag: Cal
             operator("MetadataReconcileOperator", task_id="reconcile", scope="all", **given),
             operator("MetadataRoundTripOperator", task_id="await", phase="await", **given),
         ]
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             before >> after
     done = run_dag(dag, datetime(2024, 1, 2, tzinfo=UTC))
     assert done.state == "success"

@@ -6,20 +6,9 @@ import json
 import pytest
 
 from airflow_dataops.core.metadata.batch import BATCH_BYTES, BATCH_EVENTS, BatchRefused, read_batch
-from airflow_dataops.core.metadata.event import EventV1
-from airflow_dataops.core.metadata.versions import Version, Versions
 from airflow_dataops.core.metadata.wire import record_of, take
 from tests.unit.core.metadata.events import NOW, bytes_of, event
-
-
-class EventV2(EventV1):
-    """As it might be one day."""
-
-    schema_version: str = "v2"  # type: ignore[assignment]
-    site: str
-
-
-TWO = Versions(Version("v1", EventV1), Version("v2", EventV2, lambda document: {**document, "site": "unknown"}))
+from tests.unit.core.metadata.second_version import BOTH, new_event
 
 
 def test_records_are_those_of_single_events() -> None:
@@ -33,16 +22,16 @@ def test_records_are_those_of_single_events() -> None:
 def test_an_old_producer_posts_on_when_a_second_version_comes() -> None:
     old = event(schema_version=None)
     before = read_batch(bytes_of(old), now=NOW).records("t")
-    assert read_batch(bytes_of(old), now=NOW, versions=TWO).records("t") == before
-    assert read_batch(bytes_of(old), now=NOW, version="v1", versions=TWO).records("t") == before
-    assert read_batch(bytes_of(event()), now=NOW, versions=TWO).reads[0].event.schema_version == "v2"
+    assert read_batch(bytes_of(old), now=NOW, versions=BOTH).records("t") == before
+    assert read_batch(bytes_of(old), now=NOW, version="v1", versions=BOTH).records("t") == before
+    assert read_batch(bytes_of(event()), now=NOW, versions=BOTH).reads[0].event.schema_version == "v2"
 
 
 def test_a_path_takes_its_own_version_only_and_says_where_the_other_goes() -> None:
-    new = event(schema_version="v2", site="north")
-    assert read_batch(bytes_of(new), now=NOW, version="v2", versions=TWO).reads[0].written.schema_version == "v2"
+    new = new_event()
+    assert read_batch(bytes_of(new), now=NOW, version="v2", versions=BOTH).reads[0].written.schema_version == "v2"
     with pytest.raises(BatchRefused, match="as the path says") as refused:
-        read_batch(bytes_of([event(), new]), now=NOW, version="v1", versions=TWO)
+        read_batch(bytes_of([event(), new]), now=NOW, version="v1", versions=BOTH)
     assert [(one.index, one.reason) for one in refused.value.refusals] == [(1, "UNKNOWN_VERSION")]
 
 

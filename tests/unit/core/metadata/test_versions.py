@@ -3,44 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
-from airflow_dataops.core.metadata.event import EventV1, Extracted, ObjectRef, Part, Source
+from airflow_dataops.core.metadata.event import EventV1
 from airflow_dataops.core.metadata.faults import EventRefused, Reason
-from airflow_dataops.core.metadata.fields import Key, Moment, Name
+from airflow_dataops.core.metadata.fields import Name
 from airflow_dataops.core.metadata.upsert import merge, stored_of
-from airflow_dataops.core.metadata.versions import VERSIONS, Document, Version, Versions
+from airflow_dataops.core.metadata.versions import VERSIONS, Version, Versions
 from airflow_dataops.core.metadata.wire import decode, record_of, take
 from tests.unit.core.metadata.events import NOW, bytes_of, event
-
-
-class EventV2(Part):
-    """A made-up second version: the object is called ``subject``, and a team is required."""
-
-    schema_version: Literal["v2"] = "v2"
-    idempotency_key: Key
-    team: Name
-    source: Source
-    subject: ObjectRef
-    extracted: Extracted
-    extracted_at: Moment
-    note: Name | None = None
-
-
-def lift(document: Document) -> Document:
-    made = {name: value for name, value in document.items() if name != "object"}
-    return {**made, "subject": document["object"], "team": "unknown"}
-
-
-V1 = Version("v1", EventV1)
-BOTH = Versions(V1, Version("v2", EventV2, lift))
-NEW = {"schema_version": "v2", "team": "vision", "idempotency_key": "k", "subject": event()["object"]}
-
-
-def new_event(**changes: Any) -> dict[str, Any]:
-    return {**event(object=None), **NEW, **changes}
+from tests.unit.core.metadata.second_version import BOTH, V1, EventV2, lift, new_event
 
 
 def test_a_new_reader_reads_what_an_old_producer_sends() -> None:

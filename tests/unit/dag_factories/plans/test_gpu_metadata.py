@@ -59,7 +59,7 @@ GATE = "quality: {drained: {columns: {team: extracted.attributes.team}, rules: [
 @pytest.mark.parametrize("servers", [None, SERVERS], ids=["embedded", "servers"])
 def test_the_steps_follow_one_another_and_the_report_is_a_teardown(servers: dict[str, Any] | None) -> None:
     made = plan(GATE, servers)
-    chain = ["preflight", "post_check_event", "health", "drain", "gate", "reconcile", "round_trip", "report"]
+    chain = ["preflight", "post_check_event", "health", "drain", "round_trip", "gate", "reconcile", "report"]
     assert ids(made) == chain
     assert [task.upstream for task in made.tasks] == [[], *([one] for one in chain[:-1])]
     assert made.task("report").role == "teardown"

@@ -16,6 +16,7 @@ pytest.importorskip("httpx")
 from airflow_dataops.core.errors import DataOpsError, InputError, StorageDenied, TransientError
 from airflow_dataops.services.metadata_api.settings import ApiSettings
 from tests.unit.core.metadata.events import event
+from tests.unit.core.metadata.second_version import BOTH, new_event
 from tests.unit.services.metadata_api.fakes import Publisher, api
 
 JSON = {"content-type": "application/json"}
@@ -264,3 +265,21 @@ def test_a_large_body_is_read_beside_the_event_loop(publisher: Publisher) -> Non
     with api(publisher, inline=10) as client:
         assert client.post("/v1/metadata", json=[event()] * 50).status_code == 202
         assert client.post("/v1/metadata", json=[event(), 1]).status_code == 422
+
+
+def test_an_old_producer_posts_on_when_a_second_version_comes() -> None:
+    old = event(schema_version=None)
+    today, later = Publisher(), Publisher()
+    with api(today) as client:
+        before = [client.post(path, json=old).json() for path in ("/metadata", "/v1/metadata")]
+        assert client.post("/v2/metadata", json=new_event()).status_code == 404
+        refused = client.post("/metadata", json=new_event()).json()
+        assert [fault["reason"] for fault in refused["faults"]] == ["NEWER_VERSION"]
+    with api(later, versions=BOTH) as client:
+        assert [client.post(path, json=old).json() for path in ("/metadata", "/v1/metadata")] == before
+        assert later.sent == today.sent  # byte for byte
+        assert [
+            client.post(path, json=new_event()).status_code for path in ("/v2/metadata", "/metadata", "/v1/metadata")
+        ] == [202, 202, 422]
+        paths = client.get("/openapi.json").json()["paths"]
+        assert {"/v1/metadata", "/v2/metadata", "/metadata"} <= set(paths)
