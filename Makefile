@@ -6,7 +6,7 @@ SHELL := bash
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: help demo test test-airflow2 test-lowest test-spark integration integration-airflow2 integration-all lint format types docs bench ui soak soak-spark soak-airflow2 lock clean
+.PHONY: help demo test test-airflow2 test-lowest test-spark integration integration-airflow2 integration-all lint format types docs bench ui edge-preflight edge-check soak soak-spark soak-airflow2 lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,7 @@ LONG = $(addprefix tests/, \
   integration/dataproc_dask/test_google_walk.py)
 
 # No Airflow takes part in these, or what is tested is below it: once is enough.
-JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py gcs/*.py metadata/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \
+JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py edge/*.py gcs/*.py metadata/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \
     test_result_page*.py test_package.py test_planted_bugs.py test_dq_gate_great_expectations.py dag_factories/test_cli_*.py)) \
   tests/unit/jobs/test_publish_crash.py \
   $(addprefix tests/integration/dataproc_dask/,test_faults.py test_deaths.py test_kill_walk.py test_real_dask.py) \
@@ -94,6 +94,12 @@ bench: .venv/.stamp ## Run the benchmarks (SMOKE=1: once, small)
 
 ui: .venv-demo/.stamp ## Start Airflow on this machine only, with the example DAGs (PORT=8080)
 	tools/ui.sh .venv-demo $(or $(PORT),8080)
+
+edge-preflight: .venv/.stamp ## Look at the servers of a metadata pipeline: make edge-preflight FILE=gpu_metadata.yaml TARGET=edge
+	$(BIN)/dataops preflight $(FILE) --target $(or $(TARGET),edge) $(ARGS)
+
+edge-check: .venv/.stamp ## The same, and a marked event from the API to store and archive, from where it is taken out again
+	$(BIN)/dataops preflight $(FILE) --target $(or $(TARGET),edge) --round-trip $(ARGS)
 
 soak: .venv/.stamp ## Run the long tests (hours), or those of one area: make soak AREA=refine
 	$(BIN)/python -m pytest -m soak $(if $(AREA),-k "$(AREA)") --timeout=0 $(ARGS)

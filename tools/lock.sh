@@ -17,6 +17,8 @@ compile "${shell[@]}" --group compiled -c requirements/airflow2.in -o requiremen
 # Subsets of the main environment, in the same versions.
 compile --extra airflow --group build -c requirements/airflow3.txt -o requirements/demo.txt
 compile -c requirements/airflow3.txt -o requirements/base.txt
+# What the image of the metadata API and worker installs.
+compile --extra metadata -c requirements/airflow3.txt -o requirements/metadata.txt
 # The oldest versions that pyproject.toml admits, without Airflow.
 compile --extra dask --extra gcp --extra kafka-bastion --extra kubernetes --extra metadata --extra metadata-client --extra msk --group build --group test --resolution lowest-direct -o requirements/lowest.txt "$@"
 # For each line of Spark: what its image installs (with docker/spark-jars.lock), and its tests.

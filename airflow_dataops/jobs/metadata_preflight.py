@@ -75,7 +75,7 @@ class _Work:
             else:
                 yield from self._of_parts(parts)
         if self.spec.api is not None:
-            yield _looked("API", lambda: _ready(str(self.spec.api)))
+            yield _looked("API", lambda: _ready(self.spec, str(self.spec.api)))
         if self.spec.namespace is not None:
             yield from _cluster(self.spec.namespace)
 
@@ -181,7 +181,8 @@ def _archive(path: str) -> str:
     return f"{path} can be written, read and deleted"
 
 
-def _ready(api: str) -> str:
+def _ready(spec: PreflightSpec, api: str) -> str:
+    import ssl
     import urllib.error
     import urllib.request
 
@@ -189,7 +190,10 @@ def _ready(api: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise DataOpsError(f"{api!r} is no address of an API", hint="write https://host:port", code="API_ADDRESS")
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  # the scheme has been looked at
+        tls = ssl.create_default_context(cafile=spec.api_ca)
+        if spec.api_cert is not None:
+            tls.load_cert_chain(spec.api_cert)
+        with urllib.request.urlopen(url, timeout=_SECONDS, context=tls) as answer:  # noqa: S310  # the scheme has been looked at
             return f"{url} answers {answer.status}"
     except (urllib.error.URLError, OSError) as error:
         raise DataOpsError(f"{url}: {error}", hint="look at the API's log", code="API_NOT_READY") from error

@@ -87,7 +87,7 @@ def _post(spec: RoundTripSpec, parts: Parts, key: str, secrets: Mapping[str, str
         from airflow_dataops.clients.metadata.client import MetadataClient
 
         token = None if spec.token is None else secrets[spec.token.secret]
-        with MetadataClient(spec.api, token=token) as client:
+        with MetadataClient(spec.api, token=token, ca=spec.api_ca, cert=spec.api_cert) as client:
             client.send(document)
         return
     name, value, headers = record_of(take(document, now=datetime.now(UTC)))

@@ -25,6 +25,7 @@ from airflow_dataops.jobs.metadata.taking import Taker
 from airflow_dataops.jobs.metadata.watching import Drained, Limits, Watch
 from airflow_dataops.jobs.metadata.worker import Worker
 from airflow_dataops.services.metadata_api.logs import log_as_json
+from airflow_dataops.services.probes import probes
 
 _LOG = logging.getLogger(__name__)
 _LARGEST = 32 << 20  # bytes of a dead letter that the client takes; its topic decides
@@ -108,7 +109,7 @@ def serve(settings: WorkerSettings, *, host: str = "127.0.0.1", port: int = 9464
         DataOpsError: Something that will not pass. Nothing that was not stored and archived is committed.
     """
     try:
-        from airflow_dataops.services.metadata_worker_metrics import WorkerWatch, probes
+        from airflow_dataops.services.metadata_worker_metrics import WorkerWatch
     except ImportError as error:
         raise MissingDependency(f"{error}", hint='pip install "airflow-dataops[metadata]"') from error
     log_as_json(level)

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -87,49 +84,4 @@ class WorkerWatch(Watch):
         return generate_latest(self._registry)
 
 
-@contextmanager
-def probes(watch: WorkerWatch, host: str, port: int) -> Iterator[int]:
-    """Serve ``/healthz``, ``/readyz`` and ``/metrics``, and give the port.
-
-    Args:
-        watch: Who is asked.
-        host: Address to listen on.
-        port: Its port; 0: any that is free.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 10
-
-        def do_GET(self) -> None:
-            answers = {"/healthz": watch.is_alive, "/readyz": watch.is_alive and watch.is_ready}
-            if self.path == "/metrics":
-                self._answer(200, watch.text(), "text/plain; version=0.0.4; charset=utf-8")
-            elif self.path in answers:
-                good = answers[self.path]
-                self._answer(200 if good else 503, b"ok\n" if good else b"no\n", "text/plain")
-            else:
-                self._answer(404, b"/healthz, /readyz and /metrics are here\n", "text/plain")
-
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Probes come every few seconds: nobody wants to read that."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-__all__ = ["WorkerWatch", "probes"]
+__all__ = ["WorkerWatch"]

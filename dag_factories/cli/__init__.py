@@ -24,7 +24,7 @@ COMMANDS: dict[str, str] = {
     "quarantine": "list, show, replay or forget the bad rows that runs put aside",
     "maintain": "compact tables, and delete what nothing needs any more",
     "package": "build code and environment for the nodes of a Dask cluster, and upload them",
-    "preflight": "look whether Google Cloud, or a namespace, has all that a pipeline needs there",
+    "preflight": "look whether a cloud, a namespace or servers have all that a pipeline needs there",
     "janitor": "delete the Dask clusters or Spark drivers of an Airflow that nobody waits for any more",
     "kafka-health": "say how a Kafka consumer group does: lag, delay, what stands still, what is lost",
     "check-s3": "try what pipelines need of an S3 endpoint, and say what they do where it lacks it",

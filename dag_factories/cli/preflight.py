@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look whether Google Cloud, or a namespace of Kubernetes, has all that a pipeline needs there, before anybody runs it.
+"""Look whether Google Cloud, a namespace of Kubernetes, or a metadata pipeline's servers have all that it needs, before anybody runs it.
 
 On a target with Dask clusters it reads (with your own credentials, or as --impersonate says): permissions, service account, subnetwork,
 keys, buckets, scripts, quotas and the NFS server's network. On one with Spark drivers (as the target's connection, where the environment
 has it, or as --kubeconfig says): rights of both accounts, quotas, limits, Secrets, those for the pipeline's own secrets too, security rules
 by a dry creation, and the lake in S3.
-It changes nothing. What it may not read is unknown, never a pass; each finding has the line or the YAML that mends it.
+For a metadata pipeline it takes the pipeline's own first step: topic, store, archive (an object is written and deleted), API, nodes, pods;
+--round-trip then posts a marked event, waits until a worker has brought it into store and archive, and takes it out of the store again.
+Else it changes nothing. What it may not read is unknown, never a pass; each finding has the line or the YAML that mends it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ examples:
   dataops preflight delays.yaml --target gcp --impersonate composer@my-project.iam.gserviceaccount.com
   dataops preflight delays.yaml --target gcp --json | jq -r '.[].fix | values'
   dataops preflight flights.yaml --target onprem --kubeconfig airflow.kubeconfig
+  dataops preflight gpu_metadata.yaml --target edge --round-trip
   dataops preflight flights.yaml --target onprem --yaml | kubectl apply --server-side -f -
 
 exit status: 0 all is there (warnings count as there), 1 something is missing or could not be read, 2 wrong usage
@@ -48,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="ask a cluster for Spark as this file's user")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
+    parser.add_argument("--round-trip", action="store_true", help="post a marked event, too, and see it arrive")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the findings as a list of JSON")
     form.add_argument("--yaml", action="store_true", help="print only the manifests that mend a namespace")
@@ -55,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, print, and return the exit status."""
-    from dag_factories.cli import _preflight_spark
+    from dag_factories.cli import _preflight_metadata, _preflight_spark
     from dag_factories.cli._findings import show
     from dag_factories.findings import PipelineError
     from dag_factories.pipeline import load_pipeline
@@ -64,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         pipeline = load_pipeline(arguments.file, target=arguments.target)
         spec, project, target = pipeline.require()
-        if target.config.runner in RUNNERS:
+        if _has_servers(arguments, spec, target):
+            found = _preflight_metadata.ask(pipeline.plan(), project.root, round_trip=arguments.round_trip)
+        elif target.config.runner in RUNNERS:
             found = _preflight_spark.ask(arguments, target, pipeline.plan())
         else:
             found = _ask_google(arguments, spec, project, target)
@@ -81,6 +87,26 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(found)
     return int(any(finding.level in ("problem", "unknown") for finding in found))
+
+
+def _has_servers(arguments: argparse.Namespace, spec: PipelineSpec, target: Target) -> bool:
+    """Tell whether a metadata pipeline is to be looked at, on a target that has servers for it."""
+    from airflow_dataops.core.errors import SpecError
+
+    if spec.kind != "gpu_metadata":
+        if arguments.round_trip:
+            raise SpecError(f"--round-trip is for gpu_metadata, not for {spec.kind}", hint="leave it out", code="USAGE")
+        return False
+    given = [name for name in ("impersonate", "kubeconfig", "context", "yaml") if getattr(arguments, name)]
+    if given:
+        raise SpecError(f"--{given[0]} is not for a metadata pipeline", hint="leave it out", code="USAGE")
+    if target.config.metadata is None:
+        raise SpecError(
+            f"target {target.name!r} runs {spec.kind} on files of this machine, so there is nothing to look at",
+            hint="--target NAME, of one with a section metadata in dataops.yaml",
+            code="USAGE",
+        )
+    return True
 
 
 def _ask_google(

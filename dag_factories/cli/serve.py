@@ -2,8 +2,8 @@
 """Run a service of this package: metadata-api, which takes metadata events over HTTP and publishes them to Kafka.
 
 POST an event, or a list of up to 1000, to /v1/metadata: 202 says that all replicas of the topic have them, and under which keys; anything
-else says what to mend, or when to send it again. /healthz, /readyz and /metrics are for whoever runs it. SIGTERM stops it: what it has
-taken is finished first.
+else says what to mend, or when to send it again. /healthz, /readyz and /metrics are for whoever runs it; --listen serves them at an address
+of their own, for probes that have no certificate. SIGTERM stops it: what it has taken is finished first.
 
 Beyond this machine it listens only where it asks who comes: by tokens (--token-file, read again when it changes, so that a new token is
 added before the old one is taken away; or DATAOPS_METADATA_TOKENS), by client certificates (--client-ca), or by both.
@@ -19,6 +19,8 @@ import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dag_factories.cli._metadata import listens
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.metadata.ports import Publisher
@@ -57,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--subject", action="append", default=[], metavar="NAME", help="common name that may post; again for more"
     )
     parser.add_argument(
+        "--listen", type=listens, metavar="HOST:PORT", help="probes and metrics here, too, in plain HTTP: no certificate is asked for"
+    )  # fmt: skip
+    parser.add_argument(
         "--publish-seconds", type=float, default=10.0, metavar="S", help="that brokers have (default: 10)"
     )
     parser.add_argument(
@@ -78,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     start_long()
     service = Service(settings, publisher, probe, tokens)
-    started = serve(service, host=arguments.host, port=arguments.port, tls=tls, level=arguments.log_level)
+    started = serve(
+        service, host=arguments.host, port=arguments.port, tls=tls, listen=arguments.listen, level=arguments.log_level
+    )
     return int(not started)
 
 

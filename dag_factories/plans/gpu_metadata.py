@@ -129,7 +129,7 @@ class _Parts:
 
     def _preflight(self) -> TaskPlan:
         servers = self.servers or MetadataTarget(mongo_uri="")
-        job: dict[str, Any] = {"api": servers.api, "namespace": servers.namespace}
+        job: dict[str, Any] = {"api": servers.api, **_files(servers), "namespace": servers.namespace}
         if self.servers is not None:
             job |= {"min_partitions": servers.min_partitions, "min_retention_hours": servers.min_retention_hours}
         return self._job(PREFLIGHT, "metadata_preflight", job, "Look whether all is there that a run needs")
@@ -138,7 +138,7 @@ class _Parts:
         servers = self.servers
         job: dict[str, Any] = {"phase": phase}
         if servers is not None and servers.api is not None:
-            job["api"] = servers.api
+            job |= {"api": servers.api, **_files(servers)}
             job["token"] = None if servers.api_token is None else secret(servers.api_token).model_dump()
         return self._job(task_id, "metadata_round_trip", job, doc)
 
@@ -208,6 +208,11 @@ class _Parts:
             task_args=task_arguments(self.spec, self.arguments, task_id),
             doc=doc,
         )
+
+
+def _files(servers: MetadataTarget) -> dict[str, str]:
+    found = {"api_ca": servers.api_ca, "api_cert": servers.api_cert}
+    return {name: file for name, file in found.items() if file is not None}
 
 
 def _check(health: GroupHealth) -> dict[str, Any]:

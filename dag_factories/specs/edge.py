@@ -22,6 +22,8 @@ class MetadataTarget(AuthorModel):
         database: Database.
         api: Address of the metadata API; the preflight asks whether it is ready, and the marked event is posted there.
         api_token: The API's token, as a reference.
+        api_ca: File on the workers with the authority that signed the API's certificate; those that the system knows without it.
+        api_cert: File on the workers with a client certificate and its key (PEM), for an API that asks for one.
         namespace: Kubernetes namespace of API and worker, whose nodes and pods the preflight looks at.
         min_partitions: Fewest partitions of the topic.
         min_retention_hours: Shortest retention of the topic that is no finding.
@@ -33,6 +35,8 @@ class MetadataTarget(AuthorModel):
     database: str = DATABASE
     api: str | None = None
     api_token: str | None = None
+    api_ca: str | None = None
+    api_cert: str | None = None
     namespace: str | None = None
     min_partitions: int = Field(default=1, ge=1)
     min_retention_hours: float = Field(default=24, gt=0)

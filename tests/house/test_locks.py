@@ -26,6 +26,7 @@ WANTED = {
     "airflow2": SHELL,
     "demo": [*BASE, *EXTRAS["airflow"], *GROUPS["build"]],
     "base": BASE,
+    "metadata": [*BASE, *(line for extra in ("kafka", "metadata", "mongo", "s3") for line in EXTRAS[extra])],
     "lowest": [*BASE, *EXTRAS["dask"], *EXTRAS["gcp"], *EXTRAS["s3"], *GROUPS["build"], *GROUPS["test"]],
 }
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^ ;\\]+)", re.MULTILINE)
@@ -56,7 +57,7 @@ def test_a_lock_satisfies_the_project(name: str) -> None:
         assert all(requirement.specifier.contains(version) for version in versions), f"{requirement}: run `make lock`"
 
 
-@pytest.mark.parametrize("name", ["demo", "base"])
+@pytest.mark.parametrize("name", ["demo", "base", "metadata"])
 def test_a_smaller_environment_has_the_versions_of_the_main_one(name: str) -> None:
     main = pins("airflow3")
     assert {

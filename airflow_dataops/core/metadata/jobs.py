@@ -103,18 +103,30 @@ class MetadataJob(JobSpec):
     transforms: TransformSpec = TransformSpec()
 
 
-class PreflightSpec(MetadataJob):
-    """Is all there that a run needs?
+class ApiJob(MetadataJob):
+    """What those are told that come to the API.
 
     Attributes:
         api: Address of the API; None for none.
+        api_ca: File with the authority that signed its certificate; None: those that the system knows.
+        api_cert: File with a client certificate and its key; None for none.
+    """
+
+    api: str | None = None
+    api_ca: str | None = None
+    api_cert: str | None = None
+
+
+class PreflightSpec(ApiJob):
+    """Is all there that a run needs?
+
+    Attributes:
         namespace: Kubernetes namespace whose nodes and pods are looked at; None for none.
         min_partitions: Fewest partitions of the topic.
         min_retention_hours: Shortest retention of the topic that is no finding.
     """
 
     job: Literal["metadata_preflight"] = "metadata_preflight"
-    api: str | None = None
     namespace: str | None = None
     min_partitions: int = Field(default=1, ge=1)
     min_retention_hours: float = Field(default=24, gt=0)
@@ -285,19 +297,17 @@ class ReconcileResult(JobResult):
     reasons: list[str] = []
 
 
-class RoundTripSpec(MetadataJob):
-    """Post a marked event and see it arrive.
+class RoundTripSpec(ApiJob):
+    """Post a marked event and see it arrive; without an API it is posted straight to the log.
 
     Attributes:
         phase: ``post`` it, ``await`` it in store and archive and remove it from the store, or ``both``.
-        api: Address of the API; None posts straight to the log.
         token: The API's token.
         timeout_seconds: Longest wait.
     """
 
     job: Literal["metadata_round_trip"] = "metadata_round_trip"
     phase: Literal["post", "await", "both"] = "both"
-    api: str | None = None
     token: SecretRef | None = None
     timeout_seconds: float = Field(default=120, gt=0)
 
@@ -325,6 +335,7 @@ def check_key(pipeline: str, run_key: str) -> str:
 
 
 __all__ = [
+    "ApiJob",
     "Check",
     "DrainResult",
     "DrainSpec",

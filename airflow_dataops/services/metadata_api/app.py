@@ -54,6 +54,20 @@ class Service:
         self.metrics.in_flight.set_function(lambda: self.admission.size)
         self._beside: ThreadPoolExecutor | None = None
 
+    @property
+    def is_alive(self) -> bool:
+        """See :class:`~airflow_dataops.services.probes.Probed`."""
+        return self.health.is_alive
+
+    @property
+    def is_ready(self) -> bool:
+        """See :class:`~airflow_dataops.services.probes.Probed`."""
+        return self.health.is_ready
+
+    def text(self) -> bytes:
+        """See :class:`~airflow_dataops.services.probes.Probed`."""
+        return self.metrics.text()
+
     async def post(self, request: Request, version: str | None) -> Response:
         """Take the events of a request, or say why not."""
         state = request.scope["state"]

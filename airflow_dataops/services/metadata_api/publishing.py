@@ -14,6 +14,7 @@ from airflow_dataops.core.errors import DataOpsError, TransientError
 from airflow_dataops.core.metadata.dead_letter import Outgoing
 
 Probe = Callable[[], object]
+_HANGS = 60.0  # seconds
 
 
 class _Acknowledged:
@@ -76,10 +77,20 @@ class Health:
 
     def __init__(self, probe: Probe, every: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._probe, self._every, self._clock = probe, every, clock
-        self._seen = float("-inf")
+        self._seen, self._beat = float("-inf"), clock()
         self._lock = asyncio.Lock()
         self.error: DataOpsError | None = None
         self.stopping = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether events could be published when that was last seen, and the service stays."""
+        return not self.stopping and self.error is None and self._seen > float("-inf")
+
+    @property
+    def is_alive(self) -> bool:
+        """False where nobody has come round for long: the event loop hangs."""
+        return self._clock() - self._beat < _HANGS
 
     def succeeded(self) -> None:
         """Note that brokers have acknowledged."""
@@ -103,8 +114,15 @@ class Health:
 
     async def watch(self) -> None:
         """Look for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._come_round())  # a look may take as long as brokers do
+            while True:
+                await self.look()
+                await asyncio.sleep(self._every)
+
+    async def _come_round(self) -> None:
         while True:
-            await self.look()
+            self._beat = self._clock()
             await asyncio.sleep(self._every)
 
 

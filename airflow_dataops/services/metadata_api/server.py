@@ -7,12 +7,13 @@ import ipaddress
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_dataops.core.errors import MissingDependency, SpecError
 from airflow_dataops.services.metadata_api.logs import log_as_json
 from airflow_dataops.services.metadata_api.tls import Tls, uvicorn_options
+from airflow_dataops.services.probes import probes
 
 if TYPE_CHECKING:
     from airflow_dataops.services.metadata_api.app import Service
@@ -34,7 +35,9 @@ def check_exposure(host: str, *, tokens: bool, tls: Tls | None) -> None:
     )
 
 
-def serve(service: Service, *, host: str, port: int, tls: Tls | None = None, level: str = "INFO") -> bool:
+def serve(
+    service: Service, *, host: str, port: int, tls: Tls | None = None, listen: tuple[str, int] | None = None, level: str = "INFO",
+) -> bool:  # fmt: skip
     """Serve until SIGTERM or SIGINT; returns False where it could not start.
 
     Args:
@@ -42,6 +45,7 @@ def serve(service: Service, *, host: str, port: int, tls: Tls | None = None, lev
         host: Address to listen on.
         port: Its port; 0: any that is free, which the log tells.
         tls: Files; None: plain HTTP.
+        listen: Address and port at which probes and metrics are served too, in plain HTTP and to everybody; None: nowhere.
         level: Of the log.
 
     Raises:
@@ -62,7 +66,11 @@ def serve(service: Service, *, host: str, port: int, tls: Tls | None = None, lev
         timeout_graceful_shutdown=int(grace), timeout_keep_alive=30, **uvicorn_options(tls),
     )  # fmt: skip
     server = _server(uvicorn, config, service)
-    server.run()
+    with ExitStack() as stack:
+        if listen is not None:
+            probed = stack.enter_context(probes(service, *listen))
+            _LOG.info("probes", extra={"host": listen[0], "port": probed})
+        server.run()
     return bool(server.started)
 
 

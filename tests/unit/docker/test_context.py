@@ -60,7 +60,9 @@ def test_nothing_else_is_sent() -> None:
     folders = {path.partition("/")[0] for path in copied()}
     assert {path.name for path in ROOT.iterdir() if is_sent(path.name)} <= folders
     sent = {str(path.relative_to(ROOT)) for path in Path(ROOT, "docker").rglob("*") if path.is_file()}
-    assert {path for path in sent if is_sent(path)} - {"docker/spark.Dockerfile"} <= set(copied())
+    assert {path for path in sent if is_sent(path)} - {"docker/metadata.Dockerfile", "docker/spark.Dockerfile"} <= set(
+        copied()
+    )
 
 
 @pytest.mark.parametrize(

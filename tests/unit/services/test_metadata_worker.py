@@ -14,7 +14,8 @@ from airflow_dataops.services.metadata_worker import read_transforms
 from dag_factories.cli import main
 
 pytest.importorskip("prometheus_client", reason="needs prometheus-client: pip install 'airflow-dataops[metadata]'")
-from airflow_dataops.services.metadata_worker_metrics import WorkerWatch, probes
+from airflow_dataops.services.metadata_worker_metrics import WorkerWatch
+from airflow_dataops.services.probes import probes
 
 NAME = "dataops_metadata_worker"
 
