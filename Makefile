@@ -40,19 +40,20 @@ PARTS = $(sort $(shell find tests/integration tests/faults -name 'test_*.py') $(
 LANES ?= $(shell expr 2 \* $(JOBS))
 # Those of a minute and more begin first, so that none is left running alone at the end.
 LONG = $(addprefix tests/, \
-  integration/metadata/test_worker.py faults/test_table_model.py integration/dataproc_dask/test_faults_through_operator.py faults/test_bad_days_disk.py \
+  integration/metadata/test_whole_way.py integration/metadata/test_worker.py faults/test_table_model.py integration/dataproc_dask/test_faults_through_operator.py faults/test_bad_days_disk.py \
   integration/spark_k8s/test_faults_through_operator.py integration/s3/test_check_s3.py integration/spark_k8s/test_onprem.py \
   integration/airflow_kill/test_kills_in_airflow.py integration/test_dask_standalone.py integration/test_kill_processes.py \
   integration/spark_k8s/test_onprem_standalone.py integration/dataproc_dask/test_google_lifecycle.py \
   integration/spark_k8s/test_applications.py integration/dataproc_dask/test_faults.py \
   integration/dag_factories/test_bronze_to_silver_on_dataproc.py integration/stores/test_publish.py integration/s3/test_kill_walk_s3.py \
   integration/test_dask_yarn.py integration/gcs/test_pipeline_gcs.py integration/dag_factories/test_local_run.py \
-  integration/dataproc_dask/test_google_walk.py)
+  integration/metadata/test_metadata_api_fuzz.py integration/clients/test_kafka_health_faults.py integration/edge/test_mutual_tls.py \
+  integration/metadata/test_gpu_metadata.py integration/dataproc_dask/test_google_walk.py)
 
 # No Airflow takes part in these, or what is tested is below it: once is enough.
-JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py edge/*.py gcs/*.py metadata/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \
+JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py edge/*.py gcs/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \
     test_result_page*.py test_package.py test_planted_bugs.py test_dq_gate_great_expectations.py dag_factories/test_cli_*.py)) \
-  tests/unit/jobs/test_publish_crash.py \
+  tests/unit/jobs/test_publish_crash.py $(filter-out %/test_gpu_metadata.py,$(wildcard tests/integration/metadata/test_*.py)) \
   $(addprefix tests/integration/dataproc_dask/,test_faults.py test_deaths.py test_kill_walk.py test_real_dask.py) \
   $(filter-out $(addprefix %/,test_operator.py test_faults_through_operator.py test_spark_kills_in_airflow.py), \
     $(wildcard tests/integration/spark_k8s/test_*.py))
