@@ -99,18 +99,22 @@ class MetadataPreflightOperator(_MetadataOperator):
 
     Args:
         api: Address of the API, whose ``/readyz`` is asked; None for none.
+        api_ca: File with the authority of its certificate, PEM; None for those that the system knows.
+        api_cert: File with a client certificate and its key, PEM; None for none.
         namespace: Kubernetes namespace whose nodes and pods are looked at; None for none.
         min_partitions: Fewest partitions of the topic.
         min_retention_hours: Shortest retention of the topic that is no finding, in hours.
         kwargs: Those of every step: ``lake``, ``events``, ``store``, ``archive``, ``transforms``, … , and of every task.
     """
 
-    template_fields: Sequence[str] = (*_TEMPLATES, "api", "namespace")
+    template_fields: Sequence[str] = (*_TEMPLATES, "api", "api_ca", "api_cert", "namespace")
 
     def __init__(
         self,
         *,
         api: str | None = None,
+        api_ca: str | None = None,
+        api_cert: str | None = None,
         namespace: str | None = None,
         min_partitions: int = 1,
         min_retention_hours: float = 24,
@@ -118,6 +122,8 @@ class MetadataPreflightOperator(_MetadataOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.api = api
+        self.api_ca = api_ca
+        self.api_cert = api_cert
         self.namespace = namespace
         self.min_partitions = min_partitions
         self.min_retention_hours = min_retention_hours
@@ -131,7 +137,9 @@ class MetadataPreflightOperator(_MetadataOperator):
         """
         from airflow_dataops.core.metadata.jobs import PreflightSpec
 
-        result = self._run(context, PreflightSpec, "api", "namespace", "min_partitions", "min_retention_hours")
+        result = self._run(
+            context, PreflightSpec, "api", "api_ca", "api_cert", "namespace", "min_partitions", "min_retention_hours"
+        )
         return _job.small(result, checks=result["checks"], posted=result["posted"])
 
 
@@ -240,18 +248,22 @@ class MetadataRoundTripOperator(_MetadataOperator):
     Args:
         phase: ``post``, ``await`` or ``both``.
         api: Address of the API; None posts straight to the log.
+        api_ca: File with the authority of its certificate, PEM; None for those that the system knows.
+        api_cert: File with a client certificate and its key, PEM; None for none.
         token: The API's token: ``{"secret": "conn:metadata_api.password"}``.
         timeout_seconds: Longest wait, in seconds.
         kwargs: Those of every step: ``lake``, ``events``, ``store``, ``archive``, ``transforms``, … , and of every task.
     """
 
-    template_fields: Sequence[str] = (*_TEMPLATES, "api", "token")
+    template_fields: Sequence[str] = (*_TEMPLATES, "api", "api_ca", "api_cert", "token")
 
     def __init__(
         self,
         *,
         phase: Literal["post", "await", "both"] = "both",
         api: str | None = None,
+        api_ca: str | None = None,
+        api_cert: str | None = None,
         token: SecretRef | Mapping[str, str] | None = None,
         timeout_seconds: float = 120,
         **kwargs: Any,
@@ -259,6 +271,8 @@ class MetadataRoundTripOperator(_MetadataOperator):
         super().__init__(**kwargs)
         self.phase = phase
         self.api = api
+        self.api_ca = api_ca
+        self.api_cert = api_cert
         self.token = token
         self.timeout_seconds = timeout_seconds
 
@@ -271,7 +285,7 @@ class MetadataRoundTripOperator(_MetadataOperator):
         """
         from airflow_dataops.core.metadata.jobs import RoundTripSpec
 
-        result = self._run(context, RoundTripSpec, "phase", "api", "token", "timeout_seconds")
+        result = self._run(context, RoundTripSpec, "phase", "api", "api_ca", "api_cert", "token", "timeout_seconds")
         return _job.small(result, **{name: result[name] for name in ("key", "stored", "archived", "removed")})
 
 

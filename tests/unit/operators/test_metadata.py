@@ -101,3 +101,46 @@ def test_what_is_missing_fails_the_task_for_good_and_says_what_to_do(
 
 def test_it_can_be_ended_before_it_was_started() -> None:
     operator("MetadataDrainOperator", task_id="drain", **parts(Path("/lake"))).on_kill()
+
+
+def test_a_dag_on_servers_takes_all_that_its_plan_says(tmp_path: Path) -> None:
+    from tests.dag_files import dag_bag
+
+    (tmp_path / "dataops.yaml").write_text(
+        """\
+version: 1
+targets:
+  local:
+    lake: s3://lake
+    aws_conn_id: lake
+    production: true
+    resources: {memory: 1GB}
+    report_base_url: https://lake
+    metadata:
+      kafka_conn_id: kafka_edge
+      mongo_uri: "${conn:mongo.extra.uri}"
+      api: https://api
+      api_token: "${env:TOKEN}"
+      api_ca: /etc/ca.pem
+      api_cert: /etc/client.pem
+      namespace: edge
+      min_partitions: 3
+      min_retention_hours: 72
+""",
+        "utf-8",
+    )
+    (tmp_path / "edge.yaml").write_text(
+        "version: 1\nkind: gpu_metadata\nname: edge\nschedule: null\non_data_loss: accept\n"
+        "health: {lag: {critical: 5}}\nreconcile: {scope: all, on_difference: warn}\n"
+        "quality: {drained: {rules: [{not_null: model}]}}\n",
+        "utf-8",
+    )
+    (tmp_path / "edge.py").write_text(
+        "from dag_factories import load_dag  # airflow dag\n\ndag = load_dag(__file__)\n", "utf-8"
+    )
+    bag = dag_bag(tmp_path / "edge.py")
+    assert bag.import_errors == {}
+    tasks = bag.dags["edge"].task_dict
+    assert type(tasks["health"]).__name__ == "KafkaConsumerHealthOperator"
+    assert (tasks["preflight"].api_ca, tasks["round_trip"].api_cert) == ("/etc/ca.pem", "/etc/client.pem")
+    assert tasks["drain"].events["connection"] == {"secret": "conn:kafka_edge.extra"}
