@@ -39,6 +39,7 @@ from airflow_dataops.clients.metadata.kafka_producer import KafkaProducer
 from airflow_dataops.clients.metadata.mongo_store import MongoSettings, MongoStore
 from airflow_dataops.core.metadata.drain import plan
 from airflow_dataops.core.metadata.mongo import INDEXES
+from airflow_dataops.core.metadata.wire import DATABASE
 from airflow_dataops.jobs.metadata.watching import Watch
 from airflow_dataops.jobs.metadata.worker import Worker
 from tests.integration.metadata.worlds import World
@@ -152,7 +153,7 @@ def ours(here: World, stages: Stages) -> float:
     for part in (log, dead, store):
         part.close()
     with here.mongo.client() as client:
-        client["dataops"].drop_collection(name)
+        client[DATABASE].drop_collection(name)
     return seconds
 
 

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BASE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 GROUPS = PROJECT["dependency-groups"]
-_METADATA = ("kafka", "kafka-bastion", "metadata", "metadata-client", "mongo", "msk")
+_METADATA = ("kafka", "metadata", "metadata-client", "mongo", "msk")
 _SHELL_EXTRAS = ("airflow", "composer", "dask", "gcp", "gx", "kafka-health", "openlineage", "s3", *_METADATA)
 SHELL = [*BASE, *(line for extra in _SHELL_EXTRAS for line in EXTRAS[extra]), *GROUPS["build"], *GROUPS["test"]]
 WANTED = {

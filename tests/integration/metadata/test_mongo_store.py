@@ -16,6 +16,7 @@ from airflow_dataops.clients.metadata.ports import EventsRefused
 from airflow_dataops.core.errors import SpecError, TransientError
 from airflow_dataops.core.metadata.mongo import INDEXES
 from airflow_dataops.core.metadata.upsert import Stored, fold
+from airflow_dataops.core.metadata.wire import DATABASE
 from tests.services.mongo_server import MongoServer, mongo_server
 from tests.services.ports import free_port
 from tests.unit.core.metadata.events import stored
@@ -69,7 +70,7 @@ def test_a_document_that_is_refused_does_not_stop_the_others(store: MongoStore, 
     assert (list(refused.value.refused), refused.value.changed) == (["wide"], 2)
     assert store.remove("b", stored("b").order)
     with mongo.client() as client:
-        client["dataops"][store._collection.name].create_index("object.checksum", unique=True)
+        client[DATABASE][store._collection.name].create_index("object.checksum", unique=True)
     with pytest.raises(EventsRefused) as refused:  # somebody's index: both have one checksum
         store.upsert([stored("c"), stored("a", 5)])
     assert list(refused.value.refused) == ["c"]
@@ -83,7 +84,7 @@ def test_what_it_needs_is_made_and_found(mongo: MongoServer) -> None:
     bare.prepare()
     assert bare.findings() == []
     with mongo.client() as client:
-        client["dataops"].create_collection("sorted", collation={"locale": "en"})
+        client[DATABASE].create_collection("sorted", collation={"locale": "en"})
     other = MongoStore(MongoSettings(mongo.uri, collection="sorted"))
     assert any("collation" in finding for finding in other.findings())
     bare.close()
