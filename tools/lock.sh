@@ -11,7 +11,7 @@ compile() {
     --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@" >/dev/null
 }
 
-shell=(--extra airflow --extra composer --extra dask --extra gx --extra kafka-health --extra kubernetes --extra metadata --extra metadata-client --extra msk --extra openlineage --extra s3 --group build --group test)
+shell=(--extra airflow --extra composer --extra dask --extra gx --extra kafka-bastion --extra kafka-health --extra kubernetes --extra metadata --extra metadata-client --extra msk --extra openlineage --extra s3 --group build --group test)
 compile "${shell[@]}" --extra yarn --group lint --group docs --group fuzz -c requirements/airflow3.in -o requirements/airflow3.txt "$@"
 compile "${shell[@]}" --group compiled -c requirements/airflow2.in -o requirements/airflow2.txt "$@"
 # Subsets of the main environment, in the same versions.
@@ -20,7 +20,7 @@ compile -c requirements/airflow3.txt -o requirements/base.txt
 # What the image of the metadata API and worker installs.
 compile --extra metadata -c requirements/airflow3.txt -o requirements/metadata.txt
 # The oldest versions that pyproject.toml admits, without Airflow.
-compile --extra dask --extra gcp --extra kubernetes --extra metadata --extra metadata-client --extra msk --group build --group test --resolution lowest-direct -o requirements/lowest.txt "$@"
+compile --extra dask --extra gcp --extra kafka-bastion --extra kubernetes --extra metadata --extra metadata-client --extra msk --group build --group test --resolution lowest-direct -o requirements/lowest.txt "$@"
 # For each line of Spark: what its image installs (with docker/spark-jars.lock), and its tests.
 for line in spark35 spark40; do
   compile --extra s3 --extra spark --group build --group test -c requirements/$line.in -c requirements/airflow3.txt -o requirements/$line-test.txt

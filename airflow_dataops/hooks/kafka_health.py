@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As whom Kafka is asked: Airflow connections of the types ``kafka`` (of the provider apache-kafka) and ``aws``."""
+"""As whom Kafka is asked, and by which way: Airflow connections of the types ``kafka`` (as apache-kafka has it), ``aws`` and ``ssh``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, conf, mask_secret
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.kafka_health.probe import KafkaAccess
+    from airflow_dataops.core.kafka_health.bastion import Bastion
 
 DEFAULT_CONNECTION = "kafka_default"
 _SECTION, _ALLOWLIST = "apache_kafka", "callback_allowlist"
@@ -23,14 +25,20 @@ class KafkaHealthHook(BaseHook):
             dotted path of a function that is in ``[apache_kafka] callback_allowlist``; it is called here, and not in the probe's process.
         aws_conn_id: Connection of type ``aws``, for MSK by IAM: keys, ``aws_session_token``, ``role_arn`` or ``profile_name``;
             None for whom AWS's own tools find.
+        ssh_conn_id: Connection of type ``ssh``, for brokers behind a bastion: ``host``, ``port``, ``login``, and a ``password``, or in its
+            extra ``private_key`` or ``key_file`` and ``private_key_passphrase``. The server's key has to be known: ``host_key``, or
+            ``~/.ssh/known_hosts`` where the check runs, unless ``no_host_key_check`` is true.
     """
 
     conn_name_attr = "kafka_config_id"
     default_conn_name = DEFAULT_CONNECTION
     hook_name = "Kafka consumer health"
 
-    def __init__(self, kafka_config_id: str = DEFAULT_CONNECTION, aws_conn_id: str | None = None) -> None:
+    def __init__(
+        self, kafka_config_id: str = DEFAULT_CONNECTION, aws_conn_id: str | None = None, ssh_conn_id: str | None = None
+    ) -> None:
         super().__init__()
+        self.ssh_conn_id = ssh_conn_id
         self.kafka_config_id = kafka_config_id
         self.aws_conn_id = aws_conn_id
 
@@ -38,7 +46,7 @@ class KafkaHealthHook(BaseHook):
         """Return how to reach the cluster, with a token where the connection needs one; its secrets are hidden in logs. It blocks.
 
         Raises:
-            SpecError: There is no such connection, or something in it cannot be meant (``KAFKA_CONNECTION``).
+            SpecError: There is no such connection, or something in it cannot be meant (``KAFKA_CONNECTION``, ``KAFKA_BASTION``).
             MissingDependency: What fetches the token is not installed.
             TransientError: The token was not to be had (``KAFKA_TOKEN``).
         """
@@ -54,7 +62,17 @@ class KafkaHealthHook(BaseHook):
         access = access_of(found, aws=self._aws() if is_msk else None, google=_google_token)
         if access.token is not None:
             mask_secret(access.token.value)
-        return access
+        return access if self.ssh_conn_id is None else replace(access, bastion=self._bastion(self.ssh_conn_id))
+
+    def _bastion(self, name: str) -> Bastion:
+        from airflow_dataops.core.kafka_health.bastion import read_bastion
+
+        found = self._connection(name)
+        fields = (found.host, found.port, found.login, found.password)
+        bastion = read_bastion(f"the connection {name}", *fields, found.extra_dejson)
+        for secret in bastion.secrets:
+            mask_secret(secret)
+        return bastion
 
     def _aws(self) -> dict[str, Any]:
         if self.aws_conn_id is None:

@@ -30,6 +30,7 @@ class Looking(Protocol):
     check: Any
     kafka_config_id: str
     aws_conn_id: str | None
+    ssh_conn_id: str | None
     deferrable: bool
     partition_metrics: bool
 
@@ -138,7 +139,8 @@ def looked(operator: Looking, context: Any, begun: Begun, then: str) -> HealthRe
     from airflow_dataops.core.kafka_health.packing import unpack
     from airflow_dataops.triggers._kafka_looks import Teller, watch_of
 
-    connection = {"kafka_config_id": operator.kafka_config_id, "aws_conn_id": operator.aws_conn_id}
+    names = ("kafka_config_id", "aws_conn_id", "ssh_conn_id")
+    connection = {name: getattr(operator, name) for name in names}
     tell = Teller(operator.log, context["ti"], by_partition=operator.partition_metrics)
     watch = watch_of(begun.check, connection, tell)
     most = 1 if operator.deferrable else None

@@ -28,6 +28,7 @@ class KafkaConsumerHealthOperator(BaseOperator):
             ``{"lag": {"critical": 10000}, "delay": {"warning": "5m"}, "policy": "strict"}``.
         kafka_config_id: Connection of type ``kafka``, as the provider apache-kafka has it.
         aws_conn_id: Connection of type ``aws``, for Amazon MSK by IAM; None for whom AWS's own tools find.
+        ssh_conn_id: Connection of type ``ssh``, for brokers that only a bastion reaches, and whose names only it resolves.
         remember: ``runs``: the looks of earlier runs count. ``task``: those of this task alone.
         asset: An asset that stands for the group. It gets an event when the group becomes better or worse, and not at each run; on
             Airflow 3.3 its state keeps the looks. Airflow takes no events from a task that fails.
@@ -37,7 +38,7 @@ class KafkaConsumerHealthOperator(BaseOperator):
         kwargs: Arguments of every task.
     """
 
-    template_fields: Sequence[str] = ("group", "topics", "check", "kafka_config_id", "aws_conn_id")
+    template_fields: Sequence[str] = ("group", "topics", "check", "kafka_config_id", "aws_conn_id", "ssh_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"check": "json"}
     ui_color = "#e4dcf1"
     ui_fgcolor = "#231f20"
@@ -50,6 +51,7 @@ class KafkaConsumerHealthOperator(BaseOperator):
         check: HealthCheck | dict[str, Any] | None = None,
         kafka_config_id: str = "kafka_default",
         aws_conn_id: str | None = None,
+        ssh_conn_id: str | None = None,
         remember: Literal["runs", "task"] = "runs",
         asset: Any = None,
         on_warning: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
@@ -63,6 +65,7 @@ class KafkaConsumerHealthOperator(BaseOperator):
         self.check = check
         self.kafka_config_id = kafka_config_id
         self.aws_conn_id = aws_conn_id
+        self.ssh_conn_id = ssh_conn_id
         self.remember = remember
         self.asset = asset
         self.on_warning = on_warning

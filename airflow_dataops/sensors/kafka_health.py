@@ -39,13 +39,14 @@ class KafkaConsumerHealthSensor(BaseSensorOperator):
         until: ``ok``, or ``warning`` where a warning is good enough.
         kafka_config_id: Connection of type ``kafka``, as the provider apache-kafka has it.
         aws_conn_id: Connection of type ``aws``, for Amazon MSK by IAM.
+        ssh_conn_id: Connection of type ``ssh``, for brokers that only a bastion reaches, and whose names only it resolves.
         partition_metrics: Whether each partition gets a metric of its own.
         deferrable: Wait in the triggerer; the first look is the worker's.
         kwargs: Arguments of every sensor: ``poke_interval`` is the time between looks (an ``interval`` in the check goes before it),
             ``timeout`` when to give up, ``soft_fail`` whether to be skipped then.
     """
 
-    template_fields: Sequence[str] = ("group", "topics", "check", "kafka_config_id", "aws_conn_id")
+    template_fields: Sequence[str] = ("group", "topics", "check", "kafka_config_id", "aws_conn_id", "ssh_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"check": "json"}
     ui_color = "#efe9f7"
     ui_fgcolor = "#231f20"
@@ -59,6 +60,7 @@ class KafkaConsumerHealthSensor(BaseSensorOperator):
         until: Literal["ok", "warning"] = "ok",
         kafka_config_id: str = "kafka_default",
         aws_conn_id: str | None = None,
+        ssh_conn_id: str | None = None,
         partition_metrics: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -70,6 +72,7 @@ class KafkaConsumerHealthSensor(BaseSensorOperator):
         self.until = until
         self.kafka_config_id = kafka_config_id
         self.aws_conn_id = aws_conn_id
+        self.ssh_conn_id = ssh_conn_id
         self.partition_metrics = partition_metrics
         self.deferrable = deferrable
 

@@ -99,13 +99,18 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
         check: Document of a :class:`~airflow_dataops.core.kafka_health.check.HealthCheck`; ``interval`` is the time between two looks.
         kafka_config_id: Connection of type ``kafka``.
         aws_conn_id: Connection of type ``aws``, for MSK by IAM.
+        ssh_conn_id: Connection of type ``ssh``, for brokers behind a bastion.
 
     Raises:
         RuntimeError: This Airflow has no event triggers.
     """
 
     def __init__(
-        self, check: dict[str, Any], kafka_config_id: str = "kafka_default", aws_conn_id: str | None = None
+        self,
+        check: dict[str, Any],
+        kafka_config_id: str = "kafka_default",
+        aws_conn_id: str | None = None,
+        ssh_conn_id: str | None = None,
     ) -> None:
         if _EventBase is BaseTrigger:
             raise RuntimeError("this Airflow has no event triggers; use KafkaConsumerHealthOperator, or Airflow 3")
@@ -113,11 +118,14 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
         self.check = check
         self.kafka_config_id = kafka_config_id
         self.aws_conn_id = aws_conn_id
+        self.ssh_conn_id = ssh_conn_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of this class and its arguments."""
-        arguments = {"check": self.check, "kafka_config_id": self.kafka_config_id, "aws_conn_id": self.aws_conn_id}
-        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"check": self.check, **self._connection()}
+
+    def _connection(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("kafka_config_id", "aws_conn_id", "ssh_conn_id")}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look for ever; yields an event at each change.
@@ -130,8 +138,7 @@ class KafkaConsumerHealthEventTrigger(_EventBase):  # type: ignore[misc]
         from airflow_dataops.core.kafka_health.report import document_of
 
         check = parse(self.check)
-        connection = {"kafka_config_id": self.kafka_config_id, "aws_conn_id": self.aws_conn_id}
-        watch = watch_of(check, connection, Teller(self.log, None, budget=SHARED))
+        watch = watch_of(check, self._connection(), Teller(self.log, None, budget=SHARED))
         window = await self._remembered()
         while True:
             try:

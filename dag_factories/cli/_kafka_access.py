@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from airflow_dataops.core.errors import SpecError
 
 if TYPE_CHECKING:
     from airflow_dataops.clients.kafka_health.probe import KafkaAccess
+    from airflow_dataops.core.kafka_health.bastion import Bastion
 
 _PREFIX = "KAFKA_"
 _ALLOWLIST = "AIRFLOW__APACHE_KAFKA__CALLBACK_ALLOWLIST"
@@ -23,7 +25,7 @@ def access_of(arguments: argparse.Namespace, environ: Mapping[str, str] | None =
     """Return how to reach the cluster.
 
     Args:
-        arguments: ``bootstrap``, ``config`` and ``conn``.
+        arguments: ``bootstrap``, ``config``, ``conn`` and ``ssh_conn``.
         environ: The environment; the process's when omitted.
 
     Raises:
@@ -40,7 +42,8 @@ def access_of(arguments: argparse.Namespace, environ: Mapping[str, str] | None =
         hint = "write --bootstrap HOST:PORT, --config FILE or --conn ID, or set KAFKA_BOOTSTRAP_SERVERS"
         raise SpecError("nothing says where the brokers are", hint=hint, code="USAGE")
     allowed = [path.strip() for path in source.get(_ALLOWLIST, "").split(",")]
-    return with_token(read_connection("the connection", found, allowed))
+    access = with_token(read_connection("the connection", found, allowed))
+    return access if arguments.ssh_conn is None else replace(access, bastion=_bastion(arguments.ssh_conn, source))
 
 
 def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
@@ -59,15 +62,27 @@ def _given(arguments: argparse.Namespace, environ: Mapping[str, str]) -> dict[st
     if arguments.config:
         return settings_of_file(Path(arguments.config))
     if arguments.conn:
-        from airflow_dataops.core.secrets import missing
-        from airflow_dataops.jobs.secrets import connection_fields
-
-        name = f"AIRFLOW_CONN_{arguments.conn.upper()}"
-        if not environ.get(name):
-            raise missing(f"conn:{arguments.conn}", f"{name}, as JSON or a URI")
-        extra = connection_fields(environ[name])["extra"]
-        return _of_uri(extra)
+        return _of_uri(_connection(arguments.conn, environ)["extra"])
     return {}
+
+
+def _bastion(conn_id: str, environ: Mapping[str, str]) -> Bastion:
+    """Return the bastion of a connection of type ssh."""
+    from airflow_dataops.core.kafka_health.bastion import read_bastion
+
+    found = _connection(conn_id, environ)
+    host, port, login, password = (found.get(name) for name in ("host", "port", "login", "password"))
+    return read_bastion(f"the connection {conn_id}", host, port, login, password, _of_uri(found["extra"]))
+
+
+def _connection(conn_id: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    from airflow_dataops.core.secrets import missing
+    from airflow_dataops.jobs.secrets import connection_fields
+
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if not environ.get(name):
+        raise missing(f"conn:{conn_id}", f"{name}, as JSON or a URI")
+    return connection_fields(environ[name])
 
 
 def _of_uri(extra: dict[str, Any]) -> dict[str, Any]:

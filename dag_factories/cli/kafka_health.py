@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = where.add_mutually_exclusive_group()
     source.add_argument("--config", metavar="FILE", help="settings of the client: JSON, or lines name=value")
     source.add_argument("--conn", metavar="ID", help="take them from AIRFLOW_CONN_<ID>, of type kafka")
+    where.add_argument("--ssh-conn", metavar="ID", help="brokers behind a bastion: AIRFLOW_CONN_<ID>, of type ssh")
     what = parser.add_argument_group("what")
     what.add_argument("--topic", action="append", metavar="NAME", help="only this topic, or pattern; may be repeated")
     what.add_argument("--exclude", action="append", metavar="NAME", help="leave this one out; may be repeated")

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BASE = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 GROUPS = PROJECT["dependency-groups"]
-_METADATA = ("kafka", "metadata", "metadata-client", "mongo", "msk")
+_METADATA = ("kafka", "kafka-bastion", "metadata", "metadata-client", "mongo", "msk")
 _SHELL_EXTRAS = ("airflow", "composer", "dask", "gcp", "gx", "kafka-health", "openlineage", "s3", *_METADATA)
 SHELL = [*BASE, *(line for extra in _SHELL_EXTRAS for line in EXTRAS[extra]), *GROUPS["build"], *GROUPS["test"]]
 WANTED = {
@@ -98,12 +98,14 @@ def test_every_base_dependency_is_used_and_no_other_package() -> None:
         "flask",
         *(
             "aiohttp",
+            "asyncssh",
             "bson",
             "confluent_kafka",
             "distributed",
             "fastapi",
             "fsspec",
             "google",
+            "kafka",
             "prometheus_client",
             "py4j",
             "pymongo",

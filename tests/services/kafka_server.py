@@ -74,6 +74,7 @@ class Kafka:
         scram: User -> password, for SCRAM-SHA-256 and SCRAM-SHA-512.
         memory: Heap of each.
         log_requests: Each request that a broker has answered stands in its log; see :meth:`requests`.
+        advertised: Listener -> the name that each broker tells its clients to come to, with ``{}`` for its number.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Kafka:
         scram: Mapping[str, str] | None = None,
         memory: str = "256m",
         log_requests: bool = False,
+        advertised: Mapping[str, str] | None = None,
     ) -> None:
         home = maven.java_home()
         if home is None:
@@ -96,7 +98,7 @@ class Kafka:
         self._keeper = keeper
         logged = [_LOG_REQUESTS] if log_requests else []
         self._java = [f"{home}/bin/java", f"-Xmx{memory}", *_LIGHT, *logged, "-cp", f"{maven.jars(JARS, ARTIFACTS)}/*"]
-        self._scram = dict(scram or {})
+        self._scram, self._advertised = dict(scram or {}), dict(advertised or {})
         self.ports = [{name: free_port() for name in (*self.listeners, CONTROLLER)} for _ in range(brokers)]
         self.running: dict[int, Process] = {}
         for number in range(1, brokers + 1):
@@ -109,7 +111,11 @@ class Kafka:
 
     def bootstrap(self, listener: str | None = None) -> str:
         """Return the addresses of all brokers by one of the listeners, the first one when omitted."""
-        return ",".join(f"{HOST}:{ports[listener or self.listeners[0]]}" for ports in self.ports)
+        return ",".join(self._address(number, listener or self.listeners[0]) for number in self.numbers)
+
+    def _address(self, number: int, listener: str) -> str:
+        """Return where a broker's clients come to."""
+        return f"{self._advertised.get(listener, HOST).format(number)}:{self.ports[number - 1][listener]}"
 
     def client(self, listener: str | None = None, **more: Any) -> dict[str, Any]:
         """Return the settings of a client, with names of librdkafka whose dots are underscores."""
@@ -200,7 +206,7 @@ class Kafka:
         quorum = (f"{i + 1}@{HOST}:{self.ports[i][CONTROLLER]}" for i in range(controllers))
         settings = {
             **_SMALL,
-            "advertised.listeners": heard,
+            "advertised.listeners": ",".join(f"{name}://{self._address(number, name)}" for name in self.listeners),
             "controller.listener.names": CONTROLLER,
             "controller.quorum.voters": ",".join(quorum),
             "inter.broker.listener.name": self.listeners[0],

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_dataops.clients.kafka_health.cluster import End, Kind
-from airflow_dataops.clients.kafka_health.consumers import Commit, Record
+from airflow_dataops.clients.kafka_health.cluster import Commit, Described, End, Kind, Record, Waiting
 from airflow_dataops.core.kafka_health.asking import COMMITTED, GroupAsk, Key
 from airflow_dataops.core.kafka_health.causes import DENIED, NO_ANSWER, Told
 
@@ -42,7 +41,7 @@ class GroupReading:
         self._state: dict[str, Any] = {}
         self._reads: set[str] = set()
 
-    def describe(self, found: Any) -> None:
+    def describe(self, found: Described | Told) -> None:
         """Take the group's description, or why there is none."""
         if isinstance(found, Told):
             # A broker from 4.0 on says so instead of calling the group dead.
@@ -51,9 +50,8 @@ class GroupReading:
             if found.code in DENIED:
                 self.error = found  # the commits need the very same right
             return
-        members = [_member(member) for member in found.members]
-        self._reads = {topic for member in members for topic in member["assigned"]}
-        self._state = {"state": found.state.name, "members": members}
+        self._reads = {topic for member in found.members for topic in member["assigned"]}
+        self._state = {"state": found.state, "members": found.members}
 
     def used(self) -> set[str]:
         """Return the topics that the group has commits for, and those that its members read."""
@@ -65,21 +63,29 @@ class GroupReading:
         ages = [Kind(self.ask.isolation, age) for age in self.ask.ages_ms]
         return [EARLIEST, LAST_STABLE, HIGH_WATERMARK, *ages]
 
-    def waiting(self) -> dict[Key, int]:
+    def lags(self) -> dict[Key, int]:
         """Return partition -> records between its commit and its end, where both are known."""
-        latest = LAST_STABLE if self.ask.isolation == COMMITTED else HIGH_WATERMARK
-        found = {}
-        for key in self.partitions:
-            commit, end = self.commits.get(key), self.ends.get(latest, {}).get(key)
-            if isinstance(commit, Commit) and commit.offset >= 0 and isinstance(end, End):
-                found[key] = end.offset - commit.offset
-        return found
+        known = {key: self._read_up_to(key) for key in self.partitions}
+        return {key: found[1] - found[0] for key, found in known.items() if found is not None}
 
-    def start(self, key: Key) -> int:
-        """Return from where on a record of a partition is looked for; only for one that waits."""
-        commit, first = self.commits[key], self.ends[EARLIEST].get(key)
-        committed = commit.offset if isinstance(commit, Commit) else 0
-        return max(committed, first.offset) if isinstance(first, End) else committed
+    def waiting(self, key: Key) -> Waiting:
+        """Return where a record of a partition is looked for.
+
+        Raises:
+            KeyError: Its lag is not known.
+        """
+        found, first = self._read_up_to(key), self.ends[EARLIEST].get(key)
+        if found is None:
+            raise KeyError(key)
+        return Waiting(max(found[0], first.offset) if isinstance(first, End) else found[0], found[1])
+
+    def _read_up_to(self, key: Key) -> tuple[int, int] | None:
+        """Return commit and end of a partition."""
+        latest = LAST_STABLE if self.ask.isolation == COMMITTED else HIGH_WATERMARK
+        commit, end = self.commits.get(key), self.ends.get(latest, {}).get(key)
+        if isinstance(commit, Commit) and commit.offset >= 0 and isinstance(end, End):
+            return commit.offset, end.offset
+        return None
 
     def document(self) -> dict[str, Any]:
         """Return the snapshot."""
@@ -128,18 +134,6 @@ class GroupReading:
 
 def _topic(name: str, found: str | Told) -> dict[str, Any]:
     return {"name": name, "error": _error(found)} if isinstance(found, Told) else {"name": name, "topic_id": found}
-
-
-def _member(member: Any) -> dict[str, Any]:
-    assigned: dict[str, list[int]] = {}
-    for one in member.assignment.topic_partitions if member.assignment is not None else ():
-        assigned.setdefault(one.topic, []).append(one.partition)
-    return {
-        "member_id": member.member_id,
-        "client_id": member.client_id or "",
-        "host": member.host or "",
-        "assigned": {topic: sorted(numbers) for topic, numbers in sorted(assigned.items())},
-    }
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

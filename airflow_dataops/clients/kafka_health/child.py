@@ -1,25 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that asks Kafka: ``python -m airflow_dataops.clients.kafka_health.child``.
 
-One line of JSON on stdin: ``{"settings": {librdkafka's}, "token": {…} | null, "asks": [GroupAsk, …], "seconds": s}``. One line on stdout
-for each ask: ``{"ask": its place, "snapshot": {…}}``. It dies with the process that started it, and loads neither Airflow nor pydantic.
+One line of JSON on stdin: ``{"settings": {librdkafka's}, "token": {…} | null, "bastion": {…} | null, "asks": [GroupAsk, …],
+"seconds": s}``. One line on stdout for each ask: ``{"ask": its place, "snapshot": {…}}``. It dies with the process that started
+it, and loads neither Airflow nor pydantic.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_dataops.clients import lifeline
 from airflow_dataops.clients.kafka_health.budget import Budget
 from airflow_dataops.core.kafka_health.asking import GroupAsk, read_ask
+from airflow_dataops.core.kafka_health.bastion import Bastion
 from airflow_dataops.core.kafka_health.settings import secrets_in
 from airflow_dataops.core.secrets import hide
 
+if TYPE_CHECKING:
+    from airflow_dataops.clients.kafka_health.cluster import Cluster
+
 INSTALL = "pip install 'airflow-dataops[kafka]'"
+INSTALL_FAR = "pip install 'airflow-dataops[kafka-bastion]'"
 
 
 def main() -> None:
@@ -39,14 +46,32 @@ def _answer(request: Mapping[str, Any], asks: Sequence[GroupAsk], say: Callable[
     settings = request["settings"]
     if not (settings.get("bootstrap.servers") or settings.get("metadata.broker.list")):
         return _refuse(asks, say, "PROBE_SETTINGS", "the connection has no bootstrap.servers")
+    far = bool(request.get("bastion"))
     try:
-        import confluent_kafka  # noqa: F401
+        importlib.import_module("kafka.net.inet" if far else "confluent_kafka")
     except ImportError as error:
-        return _refuse(asks, say, "PROBE_NOT_INSTALLED", f"confluent-kafka cannot be imported ({error}): {INSTALL}")
+        what, install = ("kafka-python", INSTALL_FAR) if far else ("confluent-kafka", INSTALL)
+        return _refuse(asks, say, "PROBE_NOT_INSTALLED", f"{what} cannot be imported ({error}): {install}")
     from airflow_dataops.clients.kafka_health.reader import Reader
 
-    Reader(settings, budget, _token(request.get("token"))).read(asks, say)
+    Reader(lambda: (_far if far else _near)(request, budget)).read(asks, say)
     return None
+
+
+def _near(request: Mapping[str, Any], budget: Budget) -> Cluster:
+    from airflow_dataops.clients.kafka_health.confluent import ConfluentCluster
+
+    return ConfluentCluster(request["settings"], budget, _token(request.get("token")))
+
+
+def _far(request: Mapping[str, Any], budget: Budget) -> Cluster:
+    """Return a cluster that only a bastion reaches, by a client that can be told the way."""
+    from airflow_dataops.clients.kafka_health.far_client import FarClient
+    from airflow_dataops.clients.kafka_health.far_cluster import FarCluster
+    from airflow_dataops.clients.kafka_health.tunnel import Tunnel
+
+    tunnel = Tunnel(Bastion(**request["bastion"]), budget)
+    return FarCluster(FarClient(request["settings"], tunnel, request.get("token")), budget)
 
 
 def _refuse(asks: Sequence[GroupAsk], say: Callable[[int, dict[str, Any]], None], code: str, message: str) -> None:
@@ -66,8 +91,9 @@ def _token(token: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _hidden(request: Mapping[str, Any]) -> list[str]:
-    token = request.get("token") or {}
-    return [*secrets_in(request["settings"]), *([str(token["value"])] if token.get("value") else [])]
+    token, bastion = request.get("token") or {}, request.get("bastion")
+    of_token = [str(token["value"])] if token.get("value") else []
+    return [*secrets_in(request["settings"]), *of_token, *(Bastion(**bastion).secrets if bastion else [])]
 
 
 def _writer(out: int, secrets: Sequence[str]) -> Callable[[int, dict[str, Any]], None]:

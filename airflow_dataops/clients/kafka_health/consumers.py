@@ -7,10 +7,10 @@ Loaded in a probe's process only.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_dataops.clients.kafka_health.budget import Budget, Patience
-from airflow_dataops.clients.kafka_health.cluster import Unread
+from airflow_dataops.clients.kafka_health.cluster import Commit, Record, Unread
 from airflow_dataops.clients.kafka_health.ears import Ears, told
 from airflow_dataops.core.kafka_health.asking import Key
 from airflow_dataops.core.kafka_health.causes import SOON, Told
@@ -19,20 +19,6 @@ _TICK = 0.2
 _AT_ONCE = 1000
 # Closing a consumer whose broker hangs takes as long as the broker does; the process ends in a moment, and takes these along.
 _LEFT: list[Any] = []
-
-
-class Commit(NamedTuple):
-    """A committed offset, -1 for none, with the epoch of its leader then."""
-
-    offset: int
-    epoch: int | None = None
-
-
-class Record(NamedTuple):
-    """Where a record lies and its timestamp; offset -1 where there is none up to the end."""
-
-    offset: int
-    at_ms: int | None = None
 
 
 def read_commits(settings: Mapping[str, Any], keys: Collection[Key], budget: Budget) -> dict[Key, Commit | Told]:

@@ -19,6 +19,7 @@ from airflow_dataops.clients.kafka_health.batches import Batches, Take
 from airflow_dataops.clients.kafka_health.process import MOST_BYTES, run
 from airflow_dataops.clients.kafka_health.slots import Slots
 from airflow_dataops.core.kafka_health.asking import GroupAsk
+from airflow_dataops.core.kafka_health.bastion import Bastion
 from airflow_dataops.core.kafka_health.codes import Code
 from airflow_dataops.core.kafka_health.probing import Ended, to_ask_again, why_unread
 from airflow_dataops.core.kafka_health.settings import secrets_in
@@ -61,21 +62,28 @@ class KafkaAccess:
     Attributes:
         settings: Of librdkafka, with secrets. Those of consumers, producers and plugins are left out.
         token: For ``OAUTHBEARER``, where the settings alone do not bring one.
+        bastion: The SSH server that the brokers are behind; None where they are reached from here.
     """
 
     settings: Mapping[str, Any]
     token: Token | None = None
+    bastion: Bastion | None = None
 
     @property
     def request(self) -> dict[str, Any]:
         """What a process is told of it."""
         token = self.token
         fields = token and {**vars(token), "extensions": dict(token.extensions)}
-        return {"settings": {name: value for name, value in self.settings.items() if _is_plain(value)}, "token": fields}
+        return {
+            "settings": {name: value for name, value in self.settings.items() if _is_plain(value)},
+            "token": fields,
+            "bastion": self.bastion and self.bastion.document(),
+        }
 
     def hide(self, text: str) -> str:
         """Return a text without the secrets."""
-        return hide(text, [*secrets_in(self.settings), *([self.token.value] if self.token else [])])
+        of_token = [self.token.value] if self.token else []
+        return hide(text, [*secrets_in(self.settings), *of_token, *(self.bastion.secrets if self.bastion else [])])
 
     def __repr__(self) -> str:
         return f"KafkaAccess({self.settings.get('bootstrap.servers')!r})"

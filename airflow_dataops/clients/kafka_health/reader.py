@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from airflow_dataops.clients.kafka_health.answer import GroupReading
-from airflow_dataops.clients.kafka_health.budget import Budget
-from airflow_dataops.clients.kafka_health.cluster import Cluster, End, Kind, Shown, Unread
-from airflow_dataops.clients.kafka_health.consumers import Record, peek, read_commits
-from airflow_dataops.clients.kafka_health.ears import Ears, told
-from airflow_dataops.core.kafka_health import settings as names
+from airflow_dataops.clients.kafka_health.cluster import Cluster, End, Kind, Record, Shown, Unread
+from airflow_dataops.clients.kafka_health.ears import told
 from airflow_dataops.core.kafka_health.asking import GroupAsk, Key, topics_of, worst_waiting
 from airflow_dataops.core.kafka_health.causes import Told
 
@@ -26,65 +23,57 @@ class Reader:
     """Reads groups.
 
     Args:
-        settings: Of the connection.
-        budget: Of the probe.
-        more: Settings that are no text: a callback for tokens.
+        cluster: Makes the cluster; it may raise :class:`Unread`.
     """
 
-    def __init__(self, settings: Mapping[str, Any], budget: Budget, more: Mapping[str, Any] | None = None) -> None:
-        self._settings, self._budget, self._more = settings, budget, dict(more or {})
+    def __init__(self, cluster: Callable[[], Cluster]) -> None:
+        self._cluster = cluster
 
     def read(self, asks: Sequence[GroupAsk], say: Say) -> None:
         """Read groups and tell each one's snapshot, by its place among the asks."""
         groups = [GroupReading(ask, _now_ms()) for ask in asks]
         try:
-            self._read(groups)
+            _read(self._cluster(), groups)
         except Unread as error:
             for group in groups:
                 group.error = group.error or error.why
         for number, group in enumerate(groups):
             say(number, group.document())
 
-    def _read(self, groups: Sequence[GroupReading]) -> None:
-        client = {**names.of_client(self._settings, self._budget.seconds), **self._more}
-        cluster = Cluster(client, Ears(), self._budget)
-        shown = cluster.shown()
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            # Before the commits: who may not see a group is told so here, and there only after all of the time.
-            states = cluster.groups([group.ask.group for group in groups])
-            for group in groups:
-                group.describe(states[group.ask.group])
-            list(pool.map(lambda group: self._commits(group, shown), groups))
-            read = [group for group in groups if group.error is None]
-            _name_topics(cluster, read, shown)
-            _read_ends(cluster, read, shown)
-            list(pool.map(self._peek, read))
 
-    def _commits(self, group: GroupReading, shown: Shown) -> None:
-        ask = group.ask
-        if group.error is not None:
-            return
-        settings = {**names.of_commits(self._settings, self._budget.seconds, ask.group), **self._more}
-        try:
-            asked = [key for key in shown.leaders if ask.covers(key[0])]
-            group.commits = read_commits(settings, asked, self._budget)
-        except Unread as error:
-            group.error = error.why
-        except Exception as error:  # noqa: BLE001 - of one group; the others are still read
-            group.error = told(error)
+def _read(cluster: Cluster, groups: Sequence[GroupReading]) -> None:
+    shown = cluster.shown()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # Before the commits: who may not see a group is told so here, and there only after all of the time.
+        states = cluster.groups([group.ask.group for group in groups])
+        for group in groups:
+            group.describe(states[group.ask.group])
+        list(pool.map(lambda group: _commits(cluster, group, shown), groups))
+        read = [group for group in groups if group.error is None]
+        _name_topics(cluster, read, shown)
+        _read_ends(cluster, read, shown)
+        list(pool.map(lambda group: _peek(cluster, group), read))
 
-    def _peek(self, group: GroupReading) -> None:
-        ask = group.ask
-        worst = worst_waiting(ask, group.waiting())
-        settings = {
-            **names.of_peek(self._settings, self._budget.seconds, ask.group, ask.isolation),
-            **self._more,
-        }
-        starts = {key: group.start(key) for key in worst}
-        try:
-            group.records = peek(settings, starts, self._budget)
-        except Exception:  # noqa: BLE001 - what was not read is not known, and the lag is exact without it
-            group.records = dict[Key, Record]()
+
+def _commits(cluster: Cluster, group: GroupReading, shown: Shown) -> None:
+    ask = group.ask
+    if group.error is not None:
+        return
+    try:
+        group.commits = cluster.commits(ask.group, [key for key in shown.leaders if ask.covers(key[0])])
+    except Unread as error:
+        group.error = error.why
+    except Exception as error:  # noqa: BLE001 - of one group; the others are still read
+        group.error = told(error)
+
+
+def _peek(cluster: Cluster, group: GroupReading) -> None:
+    ask = group.ask
+    waiting = {key: group.waiting(key) for key in worst_waiting(ask, group.lags())}
+    try:
+        group.records = cluster.peek(ask.group, ask.isolation, waiting)
+    except Exception:  # noqa: BLE001 - what was not read is not known, and the lag is exact without it
+        group.records = dict[Key, Record]()
 
 
 def _name_topics(cluster: Cluster, groups: Sequence[GroupReading], shown: Shown) -> None:

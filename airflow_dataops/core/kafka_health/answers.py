@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from airflow_dataops.core.kafka_health.causes import DENIED, REFUSED, SOON
+from airflow_dataops.core.kafka_health.causes import BASTION_REFUSED, BASTION_UNREACHABLE, DENIED, REFUSED, SOON
 from airflow_dataops.core.kafka_health.codes import UNKNOWNS, Code
 from airflow_dataops.core.kafka_health.snapshot import ReadError
 
 # Not here: _NOENT, _UNKNOWN_PARTITION, _UNKNOWN_TOPIC. librdkafka says them of a missing topic, a missing right and a broker that is down.
 _MEANINGS: dict[Code, tuple[str, ...]] = {
     Code.DENIED: tuple(DENIED),
-    Code.UNAUTHENTICATED: tuple(REFUSED),
+    Code.UNAUTHENTICATED: (*REFUSED, BASTION_REFUSED),
     Code.NOT_READY: (*SOON, "UNSTABLE_OFFSET_COMMIT", "REBALANCE_IN_PROGRESS"),
     Code.UNREACHABLE: (
         "_TRANSPORT",
@@ -20,6 +20,7 @@ _MEANINGS: dict[Code, tuple[str, ...]] = {
         "REQUEST_TIMED_OUT",
         "BROKER_NOT_AVAILABLE",
         "NETWORK_EXCEPTION",
+        BASTION_UNREACHABLE,
     ),
 }
 _CODES = {name: code for code, names in _MEANINGS.items() for name in names} | {

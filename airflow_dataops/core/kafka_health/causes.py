@@ -37,7 +37,15 @@ _SILENT = frozenset({"_TRANSPORT", "_TIMED_OUT", "_TIMED_OUT_QUEUE", "_ALL_BROKE
 _ALERT = re.compile(r"SSL alert number (\d+)")
 # Of certificates (bad, unsupported, revoked, expired, unknown, of no known authority, none), of access, and of a handshake as such.
 _REFUSING = frozenset({40, 42, 43, 44, 45, 46, 48, 49, 116})
+# Of OpenSSL, on our side: the broker's certificate is of no authority that we trust, or of another name; and the alerts above, as Python
+# names them.
+_OF_TLS = re.compile(
+    r"certificate verify failed|ALERT_(?:HANDSHAKE_FAILURE|\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED)\b", re.ASCII
+)
 NO_ANSWER = "NO_ANSWER"
+# Of the SSH server before the brokers: it, or one of them behind it; and it does not let the account in, or nobody knows its key.
+BASTION_UNREACHABLE = "BASTION_UNREACHABLE"
+BASTION_REFUSED = "BASTION_REFUSED"
 # A new leader or coordinator is there after so many seconds, or not before the next look.
 PATIENCE = 5.0
 
@@ -45,10 +53,14 @@ PATIENCE = 5.0
 def plain(told: Told) -> Told:
     """Return an error by its proper name.
 
-    Since TLS 1.3 a server refuses a client's certificate after the handshake, and that is told as a lost connection.
+    Since TLS 1.3 a server refuses a client's certificate after the handshake, and that is told as a lost connection; so is, now and
+    then, a handshake that we broke off.
     """
-    alert = _ALERT.search(told.message) if told.code == "_TRANSPORT" else None
-    return Told("_SSL", told.message) if alert is not None and int(alert[1]) in _REFUSING else told
+    if told.code != "_TRANSPORT":
+        return told
+    alert = _ALERT.search(told.message)
+    of_tls = _OF_TLS.search(told.message) is not None or (alert is not None and int(alert[1]) in _REFUSING)
+    return Told("_SSL", told.message) if of_tls else told
 
 
 def cause_of(error: Told, heard: Iterable[Told]) -> Told:
@@ -61,7 +73,7 @@ def cause_of(error: Told, heard: Iterable[Told]) -> Told:
     if error.code not in _SILENT:
         return error
     told = list(heard)
-    for wanted in (REFUSED, frozenset({"_RESOLVE"})):
+    for wanted in (REFUSED, frozenset({"_RESOLVE", BASTION_UNREACHABLE})):
         for one in told:
             if one.code in wanted:
                 return one

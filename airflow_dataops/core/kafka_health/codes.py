@@ -224,7 +224,7 @@ UNKNOWNS: dict[Code, Meaning] = {
     ),
     Code.UNREACHABLE: Meaning(
         "No broker answers.",
-        "`_TRANSPORT`, `_TIMED_OUT`, `_ALL_BROKERS_DOWN`, `_RESOLVE`",
+        "`_TRANSPORT`, `_TIMED_OUT`, `_ALL_BROKERS_DOWN`, `_RESOLVE`, `BASTION_UNREACHABLE`",
         "check `bootstrap.servers` of the connection, and the way there: DNS, firewall, tunnel",
         Severity.UNKNOWN,
         sees="both",
@@ -239,8 +239,8 @@ UNKNOWNS: dict[Code, Meaning] = {
     ),
     Code.UNAUTHENTICATED: Meaning(
         "The brokers do not let the account in.",
-        "`_AUTHENTICATION`, `SASL_AUTHENTICATION_FAILED`, `_SSL`",
-        "check user, password, mechanism and certificates of the connection",
+        "`_AUTHENTICATION`, `SASL_AUTHENTICATION_FAILED`, `_SSL`, `BASTION_REFUSED`",
+        "check user, password, mechanism and certificates of the connection; those of the SSH connection, and its host_key, with a bastion",
         Severity.UNKNOWN,
         sees="both",
     ),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The probe at a real broker: what it tells is what is there, to the record, and it leaves nothing behind."""
+"""The probe at a real broker: what it tells is what is there, to the record, and it leaves nothing behind.
+
+All of it by both ways: from here, and through a bastion, where another client asks.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from tests.services import kafka_server
 from tests.services.kafka_hand import LONG, Hand
 from tests.services.kafka_server import Kafka
 
+Look = Callable[..., list[GroupSnapshot]]
 # All that a probe may send. None of it changes anything.
 HARMLESS = {
     *("API_VERSIONS", "CONSUMER_GROUP_DESCRIBE", "DESCRIBE_GROUPS", "FETCH", "FIND_COORDINATOR", "LIST_OFFSETS"),
@@ -45,16 +49,21 @@ def hand(broker: Kafka) -> Hand:
 
 
 @pytest.fixture
+def look(way: Callable[[KafkaAccess], KafkaAccess]) -> Look:
+    """What asks, and returns the answers, all of which have been read."""
+
+    def looked(broker: Kafka, *asks: GroupAsk, **settings: Any) -> list[GroupSnapshot]:
+        found = asyncio.run(probe(way(KafkaAccess(broker.client(**settings))), asks, seconds=LONG))
+        assert [one.group for one in found] == [ask.group for ask in asks]
+        assert [one.error for one in found] == [None] * len(asks)
+        return found
+
+    return looked
+
+
+@pytest.fixture
 def group() -> str:
     return f"g-{uuid.uuid4().hex[:8]}"
-
-
-def look(broker: Kafka, *asks: GroupAsk, **settings: Any) -> list[GroupSnapshot]:
-    """Ask, and return the answers, all of which have been read."""
-    found = asyncio.run(probe(KafkaAccess(broker.client(**settings)), asks, seconds=LONG))
-    assert [one.group for one in found] == [ask.group for ask in asks]
-    assert [one.error for one in found] == [None] * len(asks)
-    return found
 
 
 def offsets(view: PartitionView) -> tuple[int | None, ...]:
@@ -63,7 +72,7 @@ def offsets(view: PartitionView) -> tuple[int | None, ...]:
     return view.log_start, view.committed, view.last_stable, view.high_watermark
 
 
-def test_offsets_ages_and_first_records_are_exact(broker: Kafka, hand: Hand, group: str) -> None:
+def test_offsets_ages_and_first_records_are_exact(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     topic = hand.topic(3)
     now = int(time.time() * 1000)
     hand.produce(topic, 4, at_ms=now - 3_600_000)
@@ -83,7 +92,9 @@ def test_offsets_ages_and_first_records_are_exact(broker: Kafka, hand: Hand, gro
     assert first.leader_epoch == 0
 
 
-def test_a_probe_asks_each_leader_once_for_each_kind_and_changes_nothing(broker: Kafka, hand: Hand, group: str) -> None:
+def test_a_probe_asks_each_leader_once_for_each_kind_and_changes_nothing(
+    look: Look, broker: Kafka, hand: Hand, group: str
+) -> None:
     topics = [hand.topic(20) for _ in range(2)]
     groups = [f"{group}-{number}" for number in range(12)]
     for number, name in enumerate(groups):
@@ -103,7 +114,9 @@ def test_a_probe_asks_each_leader_once_for_each_kind_and_changes_nothing(broker:
     assert [one.partitions for one in again] == [one.partitions for one in found]
 
 
-def test_what_is_named_and_not_there_is_missing_and_is_not_made(broker: Kafka, hand: Hand, group: str) -> None:
+def test_what_is_named_and_not_there_is_missing_and_is_not_made(
+    look: Look, broker: Kafka, hand: Hand, group: str
+) -> None:
     there = hand.topic()
     found = look(broker, GroupAsk(group, topics=(there, f"no-{there}"), peek=1))[0]
     assert {one.name: one.missing for one in found.topics} == {there: False, f"no-{there}": True}
@@ -112,7 +125,7 @@ def test_what_is_named_and_not_there_is_missing_and_is_not_made(broker: Kafka, h
     assert f"no-{there}" not in hand.admin.list_topics(timeout=30).topics
 
 
-def test_patterns_choose_topics(broker: Kafka, hand: Hand, group: str) -> None:
+def test_patterns_choose_topics(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     names = [hand.topic(name=f"{group}-{end}") for end in ("a", "b", "b-old")]
     hand.commit(group, names[0], {0: 0})
     asked = [
@@ -124,7 +137,9 @@ def test_patterns_choose_topics(broker: Kafka, hand: Hand, group: str) -> None:
     assert found == [names[:2], names[:1], []]
 
 
-def test_records_that_are_deleted_before_the_group_reads_them(broker: Kafka, hand: Hand, group: str) -> None:
+def test_records_that_are_deleted_before_the_group_reads_them(
+    look: Look, broker: Kafka, hand: Hand, group: str
+) -> None:
     topic = hand.topic()
     hand.produce(topic, 10)
     hand.commit(group, topic, {0: 2})
@@ -134,7 +149,7 @@ def test_records_that_are_deleted_before_the_group_reads_them(broker: Kafka, han
     assert view.next_offset == 6
 
 
-def test_what_compaction_takes_is_no_record(broker: Kafka, hand: Hand, group: str) -> None:
+def test_what_compaction_takes_is_no_record(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     config = {"min_cleanable_dirty_ratio": "0.001", "max_compaction_lag_ms": "100", "delete_retention_ms": "100"}
     topic = hand.topic(cleanup_policy="compact", segment_ms="100", **config)
     hand.commit(group, topic, {0: 2})
@@ -164,7 +179,7 @@ def transaction(broker: Kafka) -> Iterator[Any]:
 
 
 def test_markers_and_aborted_records_are_a_lag_of_nothing(
-    broker: Kafka, hand: Hand, group: str, transaction: Any
+    look: Look, broker: Kafka, hand: Hand, group: str, transaction: Any
 ) -> None:
     topic = hand.topic(2)
     transaction.produce(topic, "good", partition=0)
@@ -182,7 +197,7 @@ def test_markers_and_aborted_records_are_a_lag_of_nothing(
 
 
 def test_an_open_transaction_holds_back_the_end_and_not_the_probe(
-    broker: Kafka, hand: Hand, group: str, transaction: Any
+    look: Look, broker: Kafka, hand: Hand, group: str, transaction: Any
 ) -> None:
     from confluent_kafka import TopicPartition
 
@@ -201,7 +216,7 @@ def test_an_open_transaction_holds_back_the_end_and_not_the_probe(
     assert offsets(second.partitions[0]) == (0, -1, 3, 4)
 
 
-def test_members_and_states(broker: Kafka, hand: Hand, group: str) -> None:
+def test_members_and_states(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     topic = hand.topic(2)
     with hand.member(group, [topic], client_id="first"):
         found = look(broker, GroupAsk(group))[0]
@@ -213,7 +228,7 @@ def test_members_and_states(broker: Kafka, hand: Hand, group: str) -> None:
             hand.until(lambda: look(broker, GroupAsk(group))[0].at is GroupState.REBALANCING)
 
 
-def test_members_of_the_newer_protocol(broker: Kafka, hand: Hand, group: str) -> None:
+def test_members_of_the_newer_protocol(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     topic = hand.topic()
     with hand.member(group, [topic], group_protocol="consumer"):
         found = look(broker, GroupAsk(group))[0]
@@ -221,7 +236,7 @@ def test_members_of_the_newer_protocol(broker: Kafka, hand: Hand, group: str) ->
     assert [one.assigned for one in found.members or ()] == [{topic: (0,)}]
 
 
-def test_a_group_and_a_topic_that_are_deleted(broker: Kafka, hand: Hand, group: str) -> None:
+def test_a_group_and_a_topic_that_are_deleted(look: Look, broker: Kafka, hand: Hand, group: str) -> None:
     kept, gone = hand.topic(), hand.topic()
     hand.commit(group, kept, {0: 0})
     hand.commit(group, gone, {0: 0})

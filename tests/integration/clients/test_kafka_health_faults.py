@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The probe at brokers that die, hang and come back: it says that it does not know, never that nothing waits."""
+"""The probe at brokers that die, hang and come back: it says that it does not know, never that nothing waits; by both ways."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 
@@ -22,14 +24,21 @@ from tests.services.kafka_hand import LONG, Hand
 from tests.services.kafka_server import Kafka
 
 GROUP = "the-group"
+Look = Callable[..., Coroutine[Any, Any, GroupSnapshot]]
 # Of what is away: long enough for the process to start on a busy machine, and to answer by itself.
 SHORT = 40.0
 AWAY = {Code.UNREACHABLE, Code.NOT_READY, Code.OFFSETS_UNKNOWN}
 
 
-async def look(kafka: Kafka, seconds: float = LONG, client_id: str = "probe") -> GroupSnapshot:
-    access = KafkaAccess(kafka.client(client_id=client_id))
-    return (await probe(access, [GroupAsk(GROUP, peek=9)], seconds=seconds))[0]
+@pytest.fixture
+def look(way: Callable[[KafkaAccess], KafkaAccess]) -> Look:
+    """What asks about the group."""
+
+    async def looked(kafka: Kafka, seconds: float = LONG, client_id: str = "probe") -> GroupSnapshot:
+        access = way(KafkaAccess(kafka.client(client_id=client_id)))
+        return (await probe(access, [GroupAsk(GROUP, peek=9)], seconds=seconds))[0]
+
+    return looked
 
 
 def lags(found: GroupSnapshot, topic: str) -> dict[int, int | None]:
@@ -64,7 +73,7 @@ def skip_without_kafka() -> None:
         pytest.skip(reason)
 
 
-def test_a_broker_that_hangs_goes_on_dies_and_comes_back(single: Kafka) -> None:
+def test_a_broker_that_hangs_goes_on_dies_and_comes_back(look: Look, single: Kafka) -> None:
     hand = Hand(single)
     topic = hand.topic()
     hand.produce(topic, 5)
@@ -83,25 +92,26 @@ def test_a_broker_that_hangs_goes_on_dies_and_comes_back(single: Kafka) -> None:
     hand.until(lambda: lags(asyncio.run(look(single)), topic) == {0: 3})
 
 
-def test_of_three_brokers_each_is_asked_once_for_each_kind_and_one_may_die(three: Kafka) -> None:
+def test_of_three_brokers_each_is_asked_once_for_each_kind_and_one_may_die(look: Look, three: Kafka) -> None:
     hand = Hand(three)
     moved, alone = hand.topic(3, replicas=3), hand.topic(3)
     for topic in (moved, alone):
         for number in range(3):
             hand.produce(topic, 4, partition=number)
         hand.commit(GROUP, topic, {0: 1, 1: 2, 2: 3})
-    found = asyncio.run(look(three, client_id="counted"))
+    counted, interrupted = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("counted", "interrupted"))
+    found = asyncio.run(look(three, client_id=counted))
     all_known = {0: 3, 1: 2, 2: 1}
     assert (lags(found, moved), lags(found, alone)) == (all_known, all_known)
-    asked = Counter(number for number, name in three.requests("counted") if name == "LIST_OFFSETS")
+    asked = Counter(number for number, name in three.requests(counted) if name == "LIST_OFFSETS")
     assert asked == {1: 3, 2: 3, 3: 3}
     victim = hand.leader(alone, 0)
 
     async def die_meanwhile() -> GroupSnapshot:
         # It hangs, so that what is asked of it is not answered before it dies.
         three.pause(victim)
-        looking = asyncio.create_task(look(three, client_id="interrupted"))
-        await until(lambda: bool(three.requests("interrupted")) or looking.done())
+        looking = asyncio.ensure_future(look(three, client_id=interrupted))
+        await until(lambda: bool(three.requests(interrupted)) or looking.done())
         three.stop(victim)
         return await looking
 

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.integration]
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 USER, PASSWORD = "health", "hunter2-hunter2"
+FAR = "broker-{}.kafka.internal"  # known to the bastion only
 # A machine may be busy; and two runs of a test may follow one another within ten seconds.
 CHECK = {"delay": {}, "timeout": "2m", "min_distance": "0s"}
 
@@ -40,7 +41,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config": login,
     }
-    options = {"listeners": ("PLAINTEXT", "SASL_PLAINTEXT"), "scram": {USER: PASSWORD}, "props": props}
+    options = {
+        "listeners": ("PLAINTEXT", "SASL_PLAINTEXT", "FAR"),
+        "advertised": {"FAR": FAR},
+        "scram": {USER: PASSWORD},
+        "props": {
+            **props,
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,FAR:PLAINTEXT",
+        },
+    }
     with kafka_server.kafka(tmp_path_factory.mktemp("kafka"), **options) as found:
         yield found
 
@@ -125,6 +134,55 @@ def test_a_member_that_stands_still_is_seen_by_two_looks_of_one_task(
         state, found = health(group, run_dag, check=check, deferrable=deferrable)()
     assert (state, found["looks"]) == ("failed", 2)
     assert found["counts"] == {"STALLED": 1}
+
+
+@pytest.fixture
+def far(broker: Kafka, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bastion, and connections to it and to the broker behind it."""
+    pytest.importorskip("asyncssh", reason="needs asyncssh: pip install 'airflow-dataops[kafka-bastion]'")
+    from tests.services import ssh_server
+
+    with ssh_server.bastion(names={FAR.format(1): kafka_server.HOST}, passwords={"ops": PASSWORD}) as ssh:
+        fields = {"host": ssh_server.HOST, "port": ssh.port, "login": "ops", "password": PASSWORD}
+        known = {"conn_type": "ssh", **fields, "extra": {"host_key": ssh.host_key}}
+        monkeypatch.setenv("AIRFLOW_CONN_BASTION", json.dumps(known))
+        extra = {"bootstrap.servers": broker.bootstrap("FAR")}
+        monkeypatch.setenv("AIRFLOW_CONN_KAFKA_FAR", json.dumps({"conn_type": "kafka", "extra": extra}))
+        yield ssh
+
+
+def test_a_broker_behind_a_bastion(run_dag: Callable[..., Any], hand: Hand, group: str, far: Any) -> None:
+    topic = hand.topic(2)
+    hand.produce(topic, 4)
+    hand.commit(group, topic, {0: 1, 1: 0})
+    given = {"kafka_config_id": "kafka_far", "check": {"require_members": False}}
+    state, found = health(group, run_dag, ssh_conn_id="bastion", **given)()
+    assert (state, found["severity"], found["total_lag"]) == ("success", "ok", 3)
+    assert {one.partition(":")[0] for one in far.asked} == {FAR.format(1)}
+    assert PASSWORD not in json.dumps(found)
+    state, found = health(f"{group}-2", run_dag, **given)()  # without it the broker's name is nobody's
+    assert state in ("failed", "up_for_retry")
+
+
+def test_a_person_on_call_goes_through_the_bastion_too(hand: Hand, group: str, far: Any) -> None:
+    topic = hand.topic()
+    hand.produce(topic, 4)
+    hand.commit(group, topic, {0: 1})
+    words = [
+        sys.executable,
+        "-m",
+        "dag_factories",
+        "kafka-health",
+        group,
+        "--conn",
+        "kafka_far",
+        "--ssh-conn",
+        "bastion",
+    ]
+    found = subprocess.run([*words, "--json"], capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert json.loads(found.stdout)["total_lag"] == 3, found.stderr
+    assert far.logins == ["ops"]
+    assert PASSWORD not in found.stdout + found.stderr
 
 
 def test_looks_of_earlier_runs_are_remembered(run_dag: Callable[..., Any], hand: Hand, group: str) -> None:

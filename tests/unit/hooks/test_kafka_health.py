@@ -10,6 +10,7 @@ import pytest
 
 from airflow_dataops.clients.kafka_health.probe import Token
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.kafka_health.bastion import Bastion
 from airflow_dataops.hooks import kafka_health
 from airflow_dataops.hooks.kafka_health import KafkaHealthHook
 
@@ -39,6 +40,20 @@ def test_a_connection_is_settings_and_its_secrets_are_masked(
     assert access.settings == extra
     assert sorted(masked) == ["KEY", PASSWORD]
     assert PASSWORD not in repr(access)
+
+
+def test_a_bastion_comes_from_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> None:
+    connect(monkeypatch, extra={"bootstrap.servers": "broker:9092"})
+    ssh = {"conn_type": "ssh", "host": "bastion", "port": 2222, "login": "ops", "password": PASSWORD}
+    connect(monkeypatch, "ops", **ssh, extra={"host_key": "ssh-ed25519 AAAA"})
+    access = KafkaHealthHook(ssh_conn_id="ops").access()
+    assert access.bastion == Bastion("bastion", 2222, "ops", PASSWORD, host_key="ssh-ed25519 AAAA")
+    assert masked == [PASSWORD]
+    assert PASSWORD not in repr(access)
+    assert access.hide(f"said {PASSWORD}") == "said ***"
+    assert KafkaHealthHook().access().bastion is None
+    with pytest.raises(SpecError, match="there is no connection other"):
+        KafkaHealthHook(ssh_conn_id="other").access()
 
 
 def test_a_callback_needs_the_providers_allowlist(monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> None:

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_dataops.clients.kafka_health.answer import EARLIEST, HIGH_WATERMARK, LAST_STABLE, GroupReading
-from airflow_dataops.clients.kafka_health.cluster import End, Kind
-from airflow_dataops.clients.kafka_health.consumers import Commit, Record
+from airflow_dataops.clients.kafka_health.cluster import Commit, Described, End, Kind, Record, Waiting, member
 from airflow_dataops.core.kafka_health.asking import GroupAsk
 from airflow_dataops.core.kafka_health.causes import Told
 from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, GroupState, PartitionView, read_snapshot
@@ -56,7 +54,7 @@ def test_all_that_was_read_is_told() -> None:
         next_at_ms=99,
         younger={1000: -1},
     )
-    assert (found.waiting(), found.start(KEY)) == ({KEY: 3}, 2)
+    assert (found.lags(), found.waiting(KEY)) == ({KEY: 3}, Waiting(2, 5))
 
 
 @pytest.mark.parametrize("name", ["stable", "high"])
@@ -72,7 +70,7 @@ def test_a_commit_that_is_not_known_is_an_error_and_not_a_missing_one() -> None:
     told = view(found)
     assert told.committed is None
     assert told.error
-    assert found.waiting() == {}
+    assert found.lags() == {}
     found.commits = {}
     assert view(found).error
 
@@ -83,7 +81,7 @@ def test_what_is_only_nice_to_know_is_left_out() -> None:
 
 
 def test_where_records_were_deleted_the_first_one_is_looked_for_behind_them() -> None:
-    assert reading(start=End(4, 0)).start(KEY) == 4
+    assert reading(start=End(4, 0)).waiting(KEY) == Waiting(4, 5)
 
 
 def test_who_may_not_see_the_group_is_told_so_once_for_all() -> None:
@@ -113,11 +111,7 @@ def test_a_group_that_is_not_there_is_dead() -> None:
 
 def test_topics_that_only_members_read_count() -> None:
     found = reading()
-    pairs = [SimpleNamespace(topic="new", partition=number) for number in (1, 0)]
-    member = SimpleNamespace(
-        member_id="m", client_id=None, host=None, assignment=SimpleNamespace(topic_partitions=pairs)
-    )
-    found.describe(SimpleNamespace(state=SimpleNamespace(name="STABLE"), members=[member]))
+    found.describe(Described("STABLE", [member("m", None, None, [("new", 1), ("new", 0)])]))
     assert found.used() == {"t", "new"}
     assert [one.assigned for one in snapshot(found).members or ()] == [{"new": (0, 1)}]
     found.commits = {KEY: Commit(-1)}

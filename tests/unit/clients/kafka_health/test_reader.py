@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_dataops.clients.kafka_health.budget import Budget
-from airflow_dataops.clients.kafka_health.cluster import Cluster, End, Kind, Unread
-from airflow_dataops.clients.kafka_health.consumers import Commit, Record, peek, read_commits
-from airflow_dataops.clients.kafka_health.ears import Ears
+from airflow_dataops.clients.kafka_health.cluster import Commit, End, Kind, Record, Unread
+from airflow_dataops.clients.kafka_health.confluent import ConfluentCluster
+from airflow_dataops.clients.kafka_health.consumers import peek, read_commits
 from airflow_dataops.core.kafka_health.asking import Key
 from airflow_dataops.core.kafka_health.causes import Told
-from airflow_dataops.core.kafka_health.settings import of_client, of_commits, of_peek
+from airflow_dataops.core.kafka_health.settings import of_commits, of_peek
 from tests.services import kafka_mock
 from tests.services.kafka_mock import KafkaMock
 
@@ -51,7 +51,7 @@ def commits(mock: KafkaMock, seconds: float = LONG) -> dict[Key, Commit | Told]:
 
 
 def ends(mock: KafkaMock) -> dict[Key, End | Told]:
-    cluster = Cluster(of_client(mock.client, LONG), Ears(), Budget(LONG))
+    cluster = ConfluentCluster(mock.client, Budget(LONG))
     return cluster.offsets({LATEST: KEYS}, cluster.shown(), 0)[LATEST]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.core.errors import SpecError
+from airflow_dataops.core.kafka_health.bastion import Bastion
 from dag_factories.cli import main
 from dag_factories.cli._kafka_access import access_of, settings_in, settings_of_file
 from dag_factories.cli._kafka_table import coloured, table_of
@@ -99,7 +100,7 @@ def test_wrong_usage_is_told_with_what_to_write(
 
 
 def arguments(**given: Any) -> argparse.Namespace:
-    return argparse.Namespace(**{"bootstrap": None, "config": None, "conn": None, **given})
+    return argparse.Namespace(**{"bootstrap": None, "config": None, "conn": None, "ssh_conn": None, **given})
 
 
 def test_the_environment_a_file_and_options_go_one_before_the_other(tmp_path: Path) -> None:
@@ -129,6 +130,18 @@ def test_a_connection_of_airflow_is_read_without_airflow() -> None:
     assert access.settings == {"bootstrap.servers": "a:1", "sasl.password": PASSWORD}
     with pytest.raises(SpecError, match="AIRFLOW_CONN_OTHER"):
         access_of(arguments(conn="other"), environ)
+
+
+def test_a_bastion_is_a_connection_of_airflow_too() -> None:
+    ssh = {"conn_type": "ssh", "host": "bastion", "login": "ops", "extra": {"private_key": PASSWORD}}
+    environ = {"AIRFLOW_CONN_BASTION": json.dumps(ssh), "KAFKA_BOOTSTRAP_SERVERS": "a:1"}
+    access = access_of(arguments(ssh_conn="bastion"), environ)
+    assert access.bastion == Bastion("bastion", user="ops", private_key=PASSWORD)
+    with pytest.raises(SpecError, match="AIRFLOW_CONN_OTHER"):
+        access_of(arguments(ssh_conn="other"), environ)
+    environ["AIRFLOW_CONN_BY_URI"] = "ssh://ops:secret-word@bastion:2222/?no_host_key_check=true"
+    found = access_of(arguments(ssh_conn="by_uri"), environ).bastion
+    assert found == Bastion("bastion", 2222, "ops", "secret-word", check_host_key=False)
 
 
 def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
