@@ -54,7 +54,7 @@ async def run(
     except TimeoutError:
         timed_out = True
     finally:
-        await _end(process, beside)
+        await _end(process, [*beside, asyncio.ensure_future(_discard(stdout))])
     return Ended(
         code=process.returncode,
         timed_out=timed_out,
@@ -93,6 +93,12 @@ async def _lines(stdout: asyncio.StreamReader, on_line: OnLine, most: int) -> bo
     if rest:
         on_line(bytes(rest))
     return True
+
+
+async def _discard(stdout: asyncio.StreamReader) -> None:
+    """Read on to the end: a pipe that nobody reads keeps Python from seeing that its process is gone, and waiting for it would never end."""
+    while await stdout.read(_CHUNK):
+        pass
 
 
 async def _end(process: Process, beside: Sequence[asyncio.Task[None]]) -> None:

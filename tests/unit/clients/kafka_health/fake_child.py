@@ -47,6 +47,12 @@ def go_on_for_ever() -> None:
         say("x" * 65536)
 
 
+def chatter() -> None:
+    """Write lines, and never end."""
+    while True:
+        say("x\n" * 32768)
+
+
 def end_early(line: str) -> None:
     """End in the middle of an answer."""
     say(line[:20])
@@ -59,6 +65,7 @@ BEFORE = {
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "exit": fail,
     "endless": go_on_for_ever,
+    "chatty": chatter,
 }
 INSTEAD = {
     "silent": lambda _: None,
