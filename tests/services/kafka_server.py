@@ -71,6 +71,7 @@ class Kafka:
         controllers: Of how many the quorum is. Two of two lose it with one of them: take 1 or 3.
         props: Settings of every broker.
         listeners: Security protocols; the first one is that of the brokers.
+        advertised: Name of a further listener, without security -> port that clients are told of: of somebody who stands before it.
         scram: User -> password, for SCRAM-SHA-256 and SCRAM-SHA-512.
         memory: Heap of each.
         log_requests: Each request that a broker has answered stands in its log; see :meth:`requests`.
@@ -85,6 +86,7 @@ class Kafka:
         controllers: int = 1,
         props: Mapping[str, Any] | None = None,
         listeners: Sequence[str] = ("PLAINTEXT",),
+        advertised: Mapping[str, int] | None = None,
         scram: Mapping[str, str] | None = None,
         memory: str = "256m",
         log_requests: bool = False,
@@ -92,7 +94,8 @@ class Kafka:
         home = maven.java_home()
         if home is None:
             raise RuntimeError(missing())
-        self.root, self.listeners = root.resolve(), tuple(listeners)
+        self._advertised = dict(advertised or {})
+        self.root, self.listeners = root.resolve(), (*listeners, *self._advertised)
         self._keeper = keeper
         logged = [_LOG_REQUESTS] if log_requests else []
         self._java = [f"{home}/bin/java", f"-Xmx{memory}", *_LIGHT, *logged, "-cp", f"{maven.jars(JARS, ARTIFACTS)}/*"]
@@ -197,15 +200,17 @@ class Kafka:
     def _configure(self, number: int, controllers: int, props: dict[str, Any]) -> None:
         ports, is_controller = self.ports[number - 1], number <= controllers
         heard = ",".join(f"{name}://{HOST}:{ports[name]}" for name in self.listeners)
+        told = ",".join(f"{name}://{HOST}:{self._advertised.get(name, ports[name])}" for name in self.listeners)
         quorum = (f"{i + 1}@{HOST}:{self.ports[i][CONTROLLER]}" for i in range(controllers))
         settings = {
             **_SMALL,
-            "advertised.listeners": heard,
+            "advertised.listeners": told,
             "controller.listener.names": CONTROLLER,
             "controller.quorum.voters": ",".join(quorum),
             "inter.broker.listener.name": self.listeners[0],
             "listener.security.protocol.map": ",".join(
-                [f"{CONTROLLER}:PLAINTEXT", *(f"{name}:{name}" for name in self.listeners)]
+                f"{name}:{'PLAINTEXT' if name in (CONTROLLER, *self._advertised) else name}"
+                for name in (CONTROLLER, *self.listeners)
             ),
             "listeners": f"{heard},{CONTROLLER}://{HOST}:{ports[CONTROLLER]}" if is_controller else heard,
             "log.dirs": self.root / f"data{number}",
