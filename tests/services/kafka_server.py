@@ -57,8 +57,8 @@ CLEANING = {"log.cleaner.backoff.ms": 200, "log.initial.task.delay.ms": 500, "lo
 
 
 def missing() -> str | None:
-    """Return why Kafka cannot be started here, and what to install; None where it can."""
-    return maven.missing("real Kafka", JARS)
+    """Return why Kafka cannot be started here, and what to install; None where it can. The first time Maven fetches its jars."""
+    return maven.unavailable("real Kafka", JARS, ARTIFACTS)
 
 
 class Kafka:
