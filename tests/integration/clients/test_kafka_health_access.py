@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,9 @@ from airflow_dataops.core.kafka_health.answers import code_of
 from airflow_dataops.core.kafka_health.asking import GroupAsk
 from airflow_dataops.core.kafka_health.codes import Code
 from airflow_dataops.core.kafka_health.snapshot import GroupSnapshot, GroupState
-from tests.services import kafka_server
+from tests.services import kafka_guarded, kafka_server
 from tests.services.kafka_hand import LONG, Hand
-from tests.services.kafka_server import HOST, Kafka
+from tests.services.kafka_server import Kafka
 from tests.services.kube.authority import Authority
 
 Look = Callable[..., GroupSnapshot]
@@ -48,26 +45,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
     reason = kafka_server.missing()
     if reason:
         pytest.skip(reason)
-    certificate, key = authority.server("broker", "broker", ips=(HOST,))
-    store = certificate.with_name("broker.pem")
-    store.write_bytes(key.read_bytes() + certificate.read_bytes())
-    security = "org.apache.kafka.common.security"
-    listener = "listener.name.sasl_plaintext"
-    props = {
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS",
-        "sasl.enabled.mechanisms": "SCRAM-SHA-256,OAUTHBEARER",
-        f"{listener}.scram-sha-256.sasl.jaas.config": f"{security}.scram.ScramLoginModule required;",
-        f"{listener}.oauthbearer.sasl.jaas.config": f"{security}.oauthbearer.OAuthBearerLoginModule required;",
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": store,
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": authority.file,
-        "listener.name.ssl.ssl.client.auth": "required",
-        "listener.name.ssl.ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/,DEFAULT",
-    }
-    options = {"listeners": ("PLAINTEXT", "SASL_PLAINTEXT", "SSL"), "scram": dict.fromkeys(RIGHTS, PASSWORD)}
-    with kafka_server.kafka(tmp_path_factory.mktemp("kafka"), props=props, **options) as found:
+    users = dict.fromkeys(RIGHTS, PASSWORD)
+    with kafka_guarded.guarded(tmp_path_factory.mktemp("kafka"), authority, users) as found:
         hand = Hand(found)
         hand.topic(name=TOPIC)
         hand.produce(TOPIC, 5)
@@ -138,15 +117,13 @@ def test_a_wrong_password_is_told_as_such_and_is_not_tried_again_and_again(look:
 
 
 def test_a_token_that_is_brought_along(look: Look, broker: Kafka) -> None:
-    claims = {"sub": "looker", "iat": time.time() - 60, "exp": time.time() + 3600}
-    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
-    token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
+    token, expires_at = kafka_guarded.unsigned("looker")
     settings = {
         **broker.client("SASL_PLAINTEXT"),
         "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanism": "OAUTHBEARER",
     }
-    assert lag(look(KafkaAccess(settings, Token(token, claims["exp"], "looker")))) == (2, 5, None)
+    assert lag(look(KafkaAccess(settings, Token(token, expires_at, "looker")))) == (2, 5, None)
 
 
 def test_certificates(look: Look, broker: Kafka, authority: Authority, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.integration.metadata.worlds import World, moments
-from tests.services.kafka_server import FAILOVER, kafka
+from tests.services.kafka_server import FAILOVER, kafka, missing
 from tests.services.mongo_server import mongo_server
 from tests.services.processes import Keeper, Process
 from tests.services.s3_servers import S3Server
@@ -20,6 +22,8 @@ from tests.services.s3_servers import S3Server
 @contextmanager
 def world(folder: Path, s3: S3Server, partitions: int = 4) -> Iterator[World]:
     """A world of its own, since its servers die."""
+    if reason := missing():
+        pytest.skip(reason)
     keeper = Keeper()
     try:
         with kafka(folder / "kafka", props=FAILOVER) as broker, mongo_server(folder / "mongo") as mongo:
