@@ -13,10 +13,11 @@ from airflow_dataops.clients.kafka_health.budget import Budget, Patience
 from airflow_dataops.clients.kafka_health.cluster import Commit, Record, Unread
 from airflow_dataops.clients.kafka_health.ears import Ears, told
 from airflow_dataops.core.kafka_health.asking import Key
-from airflow_dataops.core.kafka_health.causes import SOON, Told
+from airflow_dataops.core.kafka_health.causes import SOON, UNSTABLE, Told
 
 _TICK = 0.2
 _AT_ONCE = 1000
+_TRANSACTION = 2.0  # seconds; a transaction that is open for longer is not waited for
 # Closing a consumer whose broker hangs takes as long as the broker does; the process ends in a moment, and takes these along.
 _LEFT: list[Any] = []
 
@@ -24,6 +25,8 @@ _LEFT: list[Any] = []
 def read_commits(settings: Mapping[str, Any], keys: Collection[Key], budget: Budget) -> dict[Key, Commit | Told]:
     """Return each partition's commit, or why it is not known.
 
+    First those are asked for that no open transaction may change: what a coordinator says without that may be older than what it said
+    before, for a moment after it took over (Kafka 4.3). Where a transaction keeps them back, those that are valid now.
     ``list_consumer_group_offsets`` of the admin client would take fewer words, and ends the process where a coordinator moves.
 
     Args:
@@ -34,16 +37,27 @@ def read_commits(settings: Mapping[str, Any], keys: Collection[Key], budget: Bud
     Raises:
         Unread: The coordinator told nothing.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
-
     if not keys:
         return {}
+    try:
+        return _committed({**settings, "isolation.level": "read_committed"}, keys, budget, _TRANSACTION)
+    except Unread as error:
+        if error.why.code not in (UNSTABLE, "_TIMED_OUT"):
+            raise
+    return _committed(settings, keys, budget)
+
+
+def _committed(
+    settings: Mapping[str, Any], keys: Collection[Key], budget: Budget, most: float = float("inf")
+) -> dict[Key, Commit | Told]:
+    from confluent_kafka import Consumer, KafkaException, TopicPartition
+
     ears, patience = Ears(), Patience(budget)
     consumer = Consumer({**settings, **ears.settings()})
     asked = [TopicPartition(*key) for key in sorted(keys)]
     while True:
         try:
-            found = consumer.committed(asked, timeout=budget.share())
+            found = consumer.committed(asked, timeout=min(most, budget.share()))
         except KafkaException as error:
             if told(error).code not in SOON or not patience.pause():
                 ears.listen(consumer)

@@ -25,7 +25,7 @@ from airflow_dataops.clients.kafka_health.cluster import (
 )
 from airflow_dataops.clients.kafka_health.far_client import FarClient
 from airflow_dataops.core.kafka_health.asking import Key
-from airflow_dataops.core.kafka_health.causes import NO_ANSWER, Told, cause_of
+from airflow_dataops.core.kafka_health.causes import NO_ANSWER, UNSTABLE, Told, cause_of
 
 _TICK_MS = 200
 _AT_ONCE = 1000
@@ -75,12 +75,19 @@ class FarCluster(Cluster):
                 raise Unread(self._cause(found))
 
     def _commits(self, group: str, keys: Collection[Key]) -> dict[Key, Commit | Told] | Told:
+        found = self._fetched(group, keys, stable=True)
+        if isinstance(found, Told):
+            return found
+        held = [key for key, one in found.items() if isinstance(one, Told) and one.code == UNSTABLE]
+        again = self._fetched(group, held, stable=False) if held else {}
+        return again if isinstance(again, Told) else {**found, **again}
+
+    def _fetched(self, group: str, keys: Collection[Key], *, stable: bool) -> dict[Key, Commit | Told] | Told:
         coordinator = self._coordinators([group])[group]
         if isinstance(coordinator, Told):
             return coordinator
-        answer = self._ask({group: (coordinator, far_messages.offset_fetch(group, keys, self._client.version_of))})[
-            group
-        ]
+        request = far_messages.offset_fetch(group, keys, self._client.version_of, stable=stable)
+        answer = self._ask({group: (coordinator, request)})[group]
         return answer if isinstance(answer, Told) else far_messages.commits(answer)
 
     def peek(self, group: str, isolation: str, waiting: Mapping[Key, Waiting]) -> dict[Key, Record]:  # noqa: ARG002

@@ -89,17 +89,17 @@ def coordinators(answer: Any, asked: Any) -> dict[str, Any | Told]:
     return {group: error_of(row.error_code, row.error_message) or row for group, row in rows}
 
 
-def offset_fetch(group: str, keys: Iterable[Key], version_of: Callable[[Any], int]) -> Any:
-    """Return the request for a group's commits, also those of transactions that are still open."""
+def offset_fetch(group: str, keys: Iterable[Key], version_of: Callable[[Any], int], *, stable: bool) -> Any:
+    """Return the request for a group's commits: those that no open transaction may change, or those that are valid now."""
     numbers: dict[str, list[int]] = {}
     for topic, number in sorted(keys):
         numbers.setdefault(topic, []).append(number)
     if version_of(OffsetFetchRequest) < 8:
         one: Any = OffsetFetchRequest.OffsetFetchRequestTopic
-        return OffsetFetchRequest(group_id=group, topics=_named(one, numbers), max_version=7)
+        return OffsetFetchRequest(group_id=group, topics=_named(one, numbers), require_stable=stable, max_version=7)
     whole: Any = OffsetFetchRequest.OffsetFetchRequestGroup
     asked = whole(group_id=group, topics=_named(whole.OffsetFetchRequestTopics, numbers))
-    return OffsetFetchRequest(groups=[asked], require_stable=False, min_version=8, max_version=_LAST_WITH_NAMES)
+    return OffsetFetchRequest(groups=[asked], require_stable=stable, min_version=8, max_version=_LAST_WITH_NAMES)
 
 
 def _named(kind: Any, numbers: Mapping[str, list[int]]) -> list[Any]:

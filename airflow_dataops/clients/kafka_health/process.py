@@ -96,7 +96,7 @@ async def _lines(stdout: asyncio.StreamReader, on_line: OnLine, most: int) -> bo
 
 
 async def _discard(stdout: asyncio.StreamReader) -> None:
-    """Read on to the end: a pipe that nobody reads keeps Python from seeing that its process is gone, and waiting for it would never end."""
+    """Read on to the end: a pipe that is full keeps Python from seeing that its process is gone, and waiting for it would never end."""
     while await stdout.read(_CHUNK):
         pass
 

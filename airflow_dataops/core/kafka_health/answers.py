@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
-from airflow_dataops.core.kafka_health.causes import BASTION_REFUSED, BASTION_UNREACHABLE, DENIED, REFUSED, SOON
+from airflow_dataops.core.kafka_health.causes import (
+    BASTION_REFUSED,
+    BASTION_UNREACHABLE,
+    DENIED,
+    REFUSED,
+    SOON,
+    UNSTABLE,
+)
 from airflow_dataops.core.kafka_health.codes import UNKNOWNS, Code
 from airflow_dataops.core.kafka_health.snapshot import ReadError
 
@@ -11,7 +18,7 @@ from airflow_dataops.core.kafka_health.snapshot import ReadError
 _MEANINGS: dict[Code, tuple[str, ...]] = {
     Code.DENIED: tuple(DENIED),
     Code.UNAUTHENTICATED: (*REFUSED, BASTION_REFUSED),
-    Code.NOT_READY: (*SOON, "UNSTABLE_OFFSET_COMMIT", "REBALANCE_IN_PROGRESS"),
+    Code.NOT_READY: (*SOON, UNSTABLE, "REBALANCE_IN_PROGRESS"),
     Code.UNREACHABLE: (
         "_TRANSPORT",
         "_TIMED_OUT",

@@ -43,6 +43,8 @@ _OF_TLS = re.compile(
     r"certificate verify failed|ALERT_(?:HANDSHAKE_FAILURE|\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED)\b", re.ASCII
 )
 NO_ANSWER = "NO_ANSWER"
+# A transaction is open that holds newer commits.
+UNSTABLE = "UNSTABLE_OFFSET_COMMIT"
 # Of the SSH server before the brokers: it, or one of them behind it; and it does not let the account in, or nobody knows its key.
 BASTION_UNREACHABLE = "BASTION_UNREACHABLE"
 BASTION_REFUSED = "BASTION_REFUSED"

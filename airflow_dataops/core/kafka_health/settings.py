@@ -71,7 +71,7 @@ def of_client(settings: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 def of_commits(settings: Mapping[str, Any], seconds: float, group: str) -> dict[str, Any]:
     """Return the settings of the consumer that asks for a group's commits; it never joins and never commits.
 
-    ``read_uncommitted``: the commits that are valid now. The other one waits until a transaction that holds newer ones has ended.
+    ``read_uncommitted``: the commits that are valid now. The other level waits until a transaction that holds newer ones has ended.
     """
     return {
         **of_client(settings, seconds),

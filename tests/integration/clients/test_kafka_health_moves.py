@@ -113,14 +113,16 @@ def test_what_expires_after_it_was_read_is_not_lost(three: Kafka, hand: Hand, gr
     assert (verdict.severity, verdict.total_lag, verdict.partitions[0].facts.start) == (Severity.OK, 0, 5)
 
 
-def test_leaders_that_move_change_no_verdict(three: Kafka, hand: Hand, group: str) -> None:
+@pytest.mark.parametrize("coordinator", [False, True], ids=["of_the_topic", "and_the_coordinator"])
+def test_leaders_that_move_change_no_verdict(three: Kafka, hand: Hand, group: str, coordinator: bool) -> None:
     topic = hand.topic(3, replicas=3)
+    moved = [(topic, 0), (topic, 1), (topic, 2), *([("__consumer_offsets", 0)] if coordinator else [])]
     looks, met, sure = Looks(three, group, topics=[topic]), 0, 0
     with hand.member(group, [topic]) as consumer:
         # A record less waits at each look, and what was committed was written since the look before: in a new epoch of its leader.
         member = Member(hand, consumer, topic)
         lag = member.turn(2 * TURN, TURN)
-        with moving(three, [(topic, 0), (topic, 1), (topic, 2)]) as moves:
+        with moving(three, moved) as moves:
             while met < MET and lag > 1:
                 before = len(moves)
                 verdict = looks.look()
