@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Each benchmark once, small: it runs, and its counts hold.
+# Beside the others: a benchmark plays its sides in turn; no verdict here is by time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+tools/needed.sh # a benchmark skips where it finds no Spark
 make bench SMOKE=1
