@@ -36,7 +36,7 @@ test-spark: ## Run the tests of engine spark on each line of Spark (needs Java 1
 
 # Each file in a process of its own: they start servers that gRPC trusts once a process, and clusters that leave threads behind.
 PARTS = $(sort $(shell find tests/integration tests/faults -name 'test_*.py') $(shell grep -rl --include='test_*.py' mark.integration tests))
-# Half of their time they wait for servers, clocks and processes.
+# They wait for servers, clocks and processes now and then; the processor is what is short (what tools/parts.sh prints leaves out most of it).
 LANES ?= $(shell expr 2 \* $(JOBS))
 # Those of a minute and more begin first, the longest before all, so that none is left running alone at the end.
 LONG = $(addprefix tests/, \
