@@ -36,20 +36,26 @@ test-spark: ## Run the tests of engine spark on each line of Spark (needs Java 1
 
 # Each file in a process of its own: they start servers that gRPC trusts once a process, and clusters that leave threads behind.
 PARTS = $(sort $(shell find tests/integration tests/faults -name 'test_*.py') $(shell grep -rl --include='test_*.py' mark.integration tests))
-# Half of their time they wait for servers, clocks and processes.
+# They wait for servers, clocks and processes now and then; the processor is what is short (what tools/parts.sh prints leaves out most of it).
 LANES ?= $(shell expr 2 \* $(JOBS))
-# Those of a minute and more begin first, so that none is left running alone at the end.
+# Those of a minute and more begin first, the longest before all, so that none is left running alone at the end.
 LONG = $(addprefix tests/, \
-  integration/metadata/test_whole_way.py integration/metadata/test_worker.py faults/test_table_model.py integration/dataproc_dask/test_faults_through_operator.py faults/test_bad_days_disk.py \
-  integration/spark_k8s/test_faults_through_operator.py integration/s3/test_check_s3.py integration/spark_k8s/test_onprem.py \
-  integration/airflow_kill/test_kills_in_airflow.py integration/test_dask_standalone.py integration/test_kill_processes.py \
-  integration/spark_k8s/test_onprem_standalone.py integration/dataproc_dask/test_google_lifecycle.py \
-  integration/spark_k8s/test_applications.py integration/dataproc_dask/test_faults.py \
-  integration/dag_factories/test_bronze_to_silver_on_dataproc.py integration/stores/test_publish.py integration/s3/test_kill_walk_s3.py \
-  integration/test_dask_yarn.py integration/gcs/test_pipeline_gcs.py integration/dag_factories/test_local_run.py \
-  integration/metadata/test_metadata_api_fuzz.py integration/clients/test_kafka_health_faults.py integration/edge/test_mutual_tls.py \
-  integration/metadata/test_gpu_metadata.py integration/dataproc_dask/test_google_walk.py integration/operators/test_kafka_asset_watcher.py \
-  integration/operators/test_kafka_health_access_operator.py)
+  integration/clients/test_kafka_health_faults.py integration/s3/test_check_s3.py integration/spark_k8s/test_onprem.py integration/dataproc_dask/test_faults_through_operator.py \
+  integration/test_dask_standalone.py integration/airflow_kill/test_kills_in_airflow.py integration/metadata/test_whole_way.py \
+  integration/metadata/test_worker.py faults/test_table_model.py integration/spark_k8s/test_faults_through_operator.py \
+  integration/metadata/test_gpu_metadata.py integration/test_kill_processes.py integration/dag_factories/test_bronze_to_silver_on_dataproc.py \
+  integration/dag_factories/test_composer_dask.py integration/test_dask_yarn.py integration/spark_k8s/test_onprem_applications.py \
+  integration/dataproc_dask/test_google_lifecycle.py integration/spark_k8s/test_onprem_standalone.py faults/test_bad_days_disk.py \
+  integration/dag_factories/test_local_run.py integration/stores/test_publish.py integration/dataproc_dask/test_faults.py \
+  integration/dag_factories/test_composer_dask_on_dataproc.py integration/gcs/test_pipeline_gcs.py \
+  unit/jobs/test_publish_crash.py integration/s3/test_two_writers.py integration/test_planted_bugs.py integration/spark_k8s/test_applications.py \
+  integration/s3/test_kill_walk_s3.py faults/test_bad_days_source.py integration/spark_k8s/test_spark_kills_in_airflow.py \
+  integration/spark_k8s/test_operator.py integration/operators/test_kafka_health.py integration/clients/test_kafka_health_many.py \
+  integration/dataproc_dask/test_google_walk.py integration/operators/test_python_dag.py integration/spark_k8s/test_mlflow.py \
+  integration/spark_k8s/test_kill_walk.py integration/test_dask_driver.py integration/dataproc_dask/test_real_dask.py \
+  integration/metadata/test_kafka_log.py integration/test_kill_walk.py integration/edge/test_mutual_tls.py \
+  integration/metadata/test_metadata_api_fuzz.py integration/operators/test_kafka_asset_watcher.py \
+  integration/operators/test_kafka_health_access_operator.py integration/clients/test_kafka_health.py)
 
 # No Airflow takes part in these, or what is tested is below it: once is enough.
 JOB_LEVEL = $(wildcard tests/faults/test_*.py $(addprefix tests/integration/,clients/*.py edge/*.py gcs/*.py s3/*.py stores/*.py test_kill_*.py test_dask_*.py \
@@ -72,7 +78,7 @@ integration-airflow2: .venv-airflow2/.stamp ## The same on Airflow 2.11
 	tools/parts.sh $(LANES) "$(ARGS)" $(call parts,.venv-airflow2/bin,$(ON_AIRFLOW2))
 
 integration-all: .venv/.stamp .venv-airflow2/.stamp ## The same on both, and engine spark's tests, all in the same lanes
-	tools/parts.sh $(LANES) "$(ARGS)" $(call long,$(BIN),$(PARTS)) $(call long,.venv-airflow2/bin,$(ON_AIRFLOW2)) $(SPARK_PARTS) \
+	tools/parts.sh $(LANES) "$(ARGS)" $(SPARK_PARTS) $(call long,$(BIN),$(PARTS)) $(call long,.venv-airflow2/bin,$(ON_AIRFLOW2)) \
 	  $(call rest,$(BIN),$(PARTS)) $(call rest,.venv-airflow2/bin,$(ON_AIRFLOW2))
 
 lint: .venv/.stamp ## Check style, formatting and the layers' imports

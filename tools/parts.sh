@@ -23,7 +23,7 @@ part() {
   return $status
 }
 export -f part
-export failed TIMEFORMAT="%U + %S s of CPU" # of what it waited for
+export failed TIMEFORMAT="%U + %S s of CPU" # of processes that were waited for; those of servers, forks and JVMs, often ten times as much, are not in it
 printf '%s\0' "$@" | xargs -0 -P "$lanes" -I{} bash -c 'part "$@"' _ "$arguments" {} && exit
 mapfile -d '' again < "$failed"
 printf '\n=== failed beside others: %s\n' "${again[*]:-none}"

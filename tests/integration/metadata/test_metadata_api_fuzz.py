@@ -20,6 +20,7 @@ from airflow_dataops.core.metadata.wire import decode  # noqa: E402
 from tests.unit.core.metadata.events import SHA  # noqa: E402
 from tests.unit.services.metadata_api.fakes import Publisher, application  # noqa: E402
 
+pytest_plugins = ("schemathesis.pytest.plugin",)
 NOW = datetime(9999, 1, 1, tzinfo=UTC)  # no time that is drawn is ahead of it
 PUBLISHER = Publisher()
 SEEN: dict[int, int] = {}
