@@ -253,6 +253,45 @@ def test_what_retention_has_taken_is_told_or_accepted(
     assert lost.value.code == "DATA_LOST"
 
 
+@pytest.mark.parametrize(("at", "code"), [(5, "DATA_LOST"), (50, "TOPIC_REPLACED")])
+def test_what_is_not_there_for_a_group_without_commits_is_told_as_what_it_is(
+    broker: Kafka, topic: str, logs: Callable[..., KafkaLog], at: int, code: str
+) -> None:
+    produce(broker, topic, 20)
+    delete_before(broker, topic, 10)
+    log = logs()
+    log.assign({(topic, 0): at})
+    with pytest.raises(InputError) as told:
+        until(log, lambda rows, _: bool(rows))
+    assert told.value.code == code
+    assert f"{at} comes next, and there is 10 to 20" in str(told.value)
+
+
+def test_records_of_others_are_not_lost_where_a_partition_has_lost_its_place(
+    broker: Kafka, topic: str, logs: Callable[..., KafkaLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(broker, topic, 20)
+    produce(broker, topic, 500, partition=1)
+    delete_before(broker, topic, 10)
+    log = logs()
+    log.assign({(topic, 0): 20, (topic, 1): 0})
+    found, _ = until(log, lambda rows, _: len(rows) == 1, records=1)  # the others are fetched with it
+    asked = log.offsets
+    answers = iter([away, asked])
+    monkeypatch.setattr(log, "offsets", lambda: next(answers, asked)())
+    log.seek({(topic, 0): 5})
+    end = time.monotonic() + 60
+    with pytest.raises(InputError) as lost:
+        while time.monotonic() < end:
+            found += [record for rows in polled(log).records.values() for record in rows]
+    assert lost.value.code == "DATA_LOST"
+    assert [record.offset for record in found] == list(range(500))
+
+
+def away() -> dict[PartitionId, Offsets]:
+    raise TransientError("a broker is away")
+
+
 def test_a_topic_that_is_not_there_and_a_broker_that_is_away_are_told(broker: Kafka) -> None:
     with pytest.raises(InputError) as missing:
         KafkaLog(KafkaSettings(broker.bootstrap()), "nothing", "g").offsets()
