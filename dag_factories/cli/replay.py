@@ -4,7 +4,8 @@
 A dead letter is a record that the worker could not take, with the reason beside it. Once its cause is mended (a newer worker, other
 transforms, a rule of the database), it goes back as it was, and the worker takes it as any other. What was gone over is committed for a
 group of the replay's own (--group), so that a second call begins where the first one ended and sends nothing twice. Letters that --reason
-and --since leave out are gone over, too: give another --group to look at them again. --dry-run counts, and sends and commits nothing.
+and --since leave out are gone over, too: give another --group to look at them again, or where the topic was made anew.
+--dry-run counts, and sends and commits nothing.
 
 Kafka's address and properties are those of `dataops run-worker`. It needs READ on the dead letters' topic and its group, and WRITE on the
 topic that they go to.
@@ -100,7 +101,7 @@ def _tell(done: Replayed) -> None:
 def _print(done: Replayed, arguments: argparse.Namespace) -> None:
     counts = {
         "sent": dict(sorted(done.sent.items())), "passed": dict(sorted(done.passed.items())), "cut": done.cut, "foreign": done.foreign,
-        "too_large": done.too_large, "left": done.left, "dry_run": arguments.dry_run,
+        "too_large": done.too_large, "left": done.left, "lost": done.lost, "dry_run": arguments.dry_run,
     }  # fmt: skip
     if arguments.json:
         print(json.dumps(counts))
@@ -119,6 +120,10 @@ def _print(done: Replayed, arguments: argparse.Namespace) -> None:
         (done.too_large, "refused by the topic as too large"),
         (done.foreign, "no dead letters of ours"),
         (done.left, "left for the next call"),
+        (
+            done.lost,
+            "offsets expired before they were looked at: raise the topic's retention; their records are in the archive",
+        ),
     ):
         if count:
             print(f"{count:,} {what}")

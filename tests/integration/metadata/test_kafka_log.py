@@ -278,14 +278,18 @@ def test_records_of_others_are_not_lost_where_a_partition_has_lost_its_place(
     found, _ = until(log, lambda rows, _: len(rows) == 1, records=1)  # the others are fetched with it
     asked = log.offsets
     answers = iter([away, asked])
-    monkeypatch.setattr(log, "offsets", lambda: next(answers, asked)())
+    monkeypatch.setattr(log, "offsets", lambda: next(answers, asked)())  # noqa: PLW0108  # each call another one
     log.seek({(topic, 0): 5})
-    end = time.monotonic() + 60
     with pytest.raises(InputError) as lost:
-        while time.monotonic() < end:
-            found += [record for rows in polled(log).records.values() for record in rows]
+        read_into(found, log)
     assert lost.value.code == "DATA_LOST"
     assert [record.offset for record in found] == list(range(500))
+
+
+def read_into(found: list[Record], log: KafkaLog) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found += [record for rows in polled(log).records.values() for record in rows]
 
 
 def away() -> dict[PartitionId, Offsets]:
