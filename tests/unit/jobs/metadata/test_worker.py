@@ -336,6 +336,33 @@ def test_a_continuous_worker_ends_after_the_batch_with_its_commit() -> None:
     assert heard.lags[-1] == {(TOPIC, 0): 0, (TOPIC, 1): 0}
 
 
+def test_the_lag_is_told_while_nothing_can_be_stored() -> None:
+    here, heard = world([value("a", 1), value("b", 2)], [value("c", 3)], []), Heard()
+    here.broker.committed[TOPIC, 0] = 1
+
+    def refused(what: str) -> None:
+        raise away(what)
+
+    here.store.fault = refused
+    run_until(here, MemoryLog(here.broker), lambda: len(heard.errors) > 1, heard)
+    assert set(heard.errors) == {"TRANSIENT"}
+    assert heard.lags[-1] == {(TOPIC, 0): 1, (TOPIC, 1): 1, (TOPIC, 2): 0}
+
+
+def test_the_lag_of_partitions_that_went_away_is_told_no_more() -> None:
+    here, heard = world([value("a", 1)], [value("b", 2)]), Heard()
+    log = MemoryLog(here.broker)
+
+    def lose(what: str) -> None:
+        if what == "poll" and heard.lags:
+            log.lose((TOPIC, 1))
+
+    here.broker.fault = lose
+    run_until(here, log, lambda: len(heard.lags) > 2, heard)
+    assert heard.lags[0] == {(TOPIC, 0): 0, (TOPIC, 1): 0}
+    assert heard.lags[-1] == {(TOPIC, 0): 0}
+
+
 def test_a_worker_that_was_fenced_goes_on_and_another_does_its_part_again() -> None:
     here, heard = world([value("a", 1)], [value("b", 2)]), Heard()
     log = MemoryLog(here.broker)
