@@ -22,7 +22,7 @@ from airflow_dataops.jobs.process import Progress, main
 
 SEEN = "round_trip.json"
 _PAUSE = 0.5
-_ACKNOWLEDGED = 30.0
+_ACKNOWLEDGED = 120.0  # the publisher gives up sooner, and knows why
 
 
 def run(

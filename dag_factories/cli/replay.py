@@ -52,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send them back, and return the exit status."""
     from airflow_dataops.clients.metadata.kafka_log import KafkaLog
+    from airflow_dataops.clients.metadata.kafka_producer import letter_producer
     from airflow_dataops.clients.metadata.kafka_settings import find_settings
     from airflow_dataops.core.metadata.dead_letter import DEAD_TOPIC
     from airflow_dataops.jobs.metadata.replay import replay
-    from airflow_dataops.services.metadata_worker import letter_producer
 
     choice = _choice(arguments)
     kafka = find_settings(arguments.bootstrap, arguments.config, os.environ)
