@@ -182,8 +182,8 @@ def _archive(path: str) -> str:
 
 
 def _ready(spec: PreflightSpec, api: str) -> str:
+    import http.client
     import ssl
-    import urllib.error
     import urllib.request
 
     url = f"{api.rstrip('/')}/readyz"
@@ -195,7 +195,7 @@ def _ready(spec: PreflightSpec, api: str) -> str:
             tls.load_cert_chain(spec.api_cert)
         with urllib.request.urlopen(url, timeout=_SECONDS, context=tls) as answer:  # noqa: S310  # the scheme has been looked at
             return f"{url} answers {answer.status}"
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # it speaks no HTTP; the address cannot be read
         raise DataOpsError(f"{url}: {error}", hint="look at the API's log", code="API_NOT_READY") from error
 
 
