@@ -68,6 +68,8 @@ def test_metrics_have_the_names_that_dashboards_ask_for() -> None:
         (["run-worker", "--bootstrap", "b:1"], "--archive"),
         (["run-worker", "--bootstrap", "b:1", "--no-archive", "--listen", "9464"], "127.0.0.1:9464"),
         (["run-worker", "--no-archive", "--mongo-uri-file", "/nowhere"], "cannot be read"),
+        (["run-worker", "--bootstrap", "b:1", "--no-archive", "--records", "0"], "1 or more"),
+        (["run-worker", "--bootstrap", "b:1", "--no-archive", "--mib", "-1"], "1 or more"),
         (["replay", "--bootstrap", "b:1", "--reason", "NOT_JSN"], "NOT_JSON"),
         (["replay", "--bootstrap", "b:1", "--since", "yesterday"], "2026-01-31"),
         (["replay", "--bootstrap", "b:1", "--limit", "0"], "--dry-run"),
