@@ -148,6 +148,7 @@ class Worker:
             fetched = self._log.poll(records=limits.records, size=limits.size, seconds=limits.seconds)
             self._mine = set(fetched.positions)
             records = _within(fetched, bounds)
+            self._watch.waiting({p: rows[0].timestamp for p, rows in records.items() if rows[0].timestamp >= 0})
             begin.update({partition: rows[0].offset for partition, rows in fetched.records.items() if rows})
         if records:
             reached(WorkerPoint.READ)
