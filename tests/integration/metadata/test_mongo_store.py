@@ -51,7 +51,6 @@ def test_documents_of_somebody_else_are_told_and_stop_nothing(store: MongoStore,
 
     a = stored("a")
     store.upsert([a])
-    client: pymongo.MongoClient[dict[str, object]]
     with pymongo.MongoClient(mongo.uri) as client:
         other = client[DATABASE][store._collection.name]
         other.update_one(
