@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.clients.metadata.kafka_log import KafkaLog, Rebalance
+from airflow_dataops.clients.metadata.kafka_reading import UNREADABLE
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings
 from airflow_dataops.clients.metadata.ports import Fenced, Fetched, GroupInUse
 from airflow_dataops.core.errors import InputError, StorageDenied, TransientError
@@ -102,6 +103,30 @@ def test_records_come_as_they_were_sent_and_what_is_committed_is_not_read_again(
     again = logs()
     again.assign({(topic, 0): 7})
     assert len(until(again, lambda rows, _: len(rows) == 3)[0]) == 3
+
+
+def test_a_header_whose_name_is_no_text_stops_nobody(broker: Kafka, topic: str, logs: Callable[..., KafkaLog]) -> None:
+    kafka = pytest.importorskip("kafka", reason="needs kafka-python, which sends any bytes")
+
+    class Bytes(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            return b"\xff"
+
+    producer = kafka.KafkaProducer(bootstrap_servers=broker.bootstrap())
+    for headers in [
+        [(Bytes(), b"1"), ("good", b"2")],
+        [("good", b"3")],
+    ] * 50:  # the interpreter changes its ways after some
+        sent = producer.send(topic, b"v", partition=0, headers=headers)
+    sent.get(60)
+    producer.close()
+    log = logs()
+    log.assign({(topic, 0): 0})
+    found, _ = until(log, lambda rows, _: len(rows) == 100)
+    assert [one.headers for one in found] == [((UNREADABLE, None),), (("good", b"3"),)] * 50
+    assert list(log.read((topic, 0), 0, 100)) == found
 
 
 def test_a_poll_is_bounded_by_records_and_by_bytes(broker: Kafka, topic: str, logs: Callable[..., KafkaLog]) -> None:
