@@ -337,6 +337,21 @@ def test_a_preflight_posts_the_inbox_once_and_names_each_line_that_is_no_event(l
     assert set(lake.stored()) == {"key-0001", "key-0002"}
 
 
+def test_a_preflight_looks_at_servers_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def met(*_: object) -> str:
+        both.wait()
+        return "met"
+
+    monkeypatch.setattr(metadata_preflight, "_archive", met)
+    monkeypatch.setattr(metadata_preflight, "_ready", met)
+    result = metadata_preflight.run(Lake(tmp_path).spec(PreflightSpec, api="http://x"))
+    assert [(check.name, check.status) for check in result.checks] == [
+        (name, "ok") for name in ("topic", "store", "archive", "API")
+    ]
+
+
 def test_a_preflight_tells_everything_that_is_wrong_at_once(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
     spec = lake.spec(PreflightSpec, min_partitions=4, api="ftp://x", archive=str(tmp_path / "file" / "archive"))
