@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from airflow_dataops.clients.metadata.parts import Parts, opened
@@ -18,7 +17,7 @@ from airflow_dataops.clients.storage import storage_for
 from airflow_dataops.core.errors import DataOpsError, InputError, StorageError, TransientError
 from airflow_dataops.core.metadata import drain
 from airflow_dataops.core.metadata.archive import Row
-from airflow_dataops.core.metadata.drain import Bounds, Finding, PartitionId
+from airflow_dataops.core.metadata.drain import Bounds, Finding, Offsets, PartitionId
 from airflow_dataops.core.metadata.event import CHECK
 from airflow_dataops.core.metadata.jobs import DrainResult, DrainSpec, MetadataJob, PartitionCount
 from airflow_dataops.core.metadata.slice import line_of, paths
@@ -48,14 +47,15 @@ def run(spec: DrainSpec, *, secrets: Mapping[str, str] | None = None, progress: 
 
     Raises:
         InputError: Records were deleted before they were read (``DATA_LOST``), or more is committed than there is (``TOPIC_REPLACED``),
-            and nobody has accepted it.
+            and nobody has accepted that some are lost.
         TransientError: Log, store or archive did not answer, or another process reads for the group.
     """
     tell = progress or (lambda _line: None)
     with opened(spec, secrets) as parts:
         parts.store.prepare()
-        bounds = _bind(spec, parts, accept=spec.on_data_loss == "accept")
-        left = _left(bounds, parts)
+        seen = parts.log.offsets()
+        bounds = _bind(spec, seen)
+        left = {partition: drain.left(one, seen[partition]) for partition, one in bounds.items()}
         for (topic, number), one in left.items():
             if one.has_work:
                 tell(f"{topic}/{number}: {one.stop - one.begin:,} offsets, {one.begin} to {one.stop - 1}")
@@ -121,18 +121,18 @@ def bounds_of_run(spec: MetadataJob) -> dict[PartitionId, Bounds]:
     return known[0]
 
 
-def _bind(spec: DrainSpec, parts: Parts, *, accept: bool) -> dict[PartitionId, Bounds]:
+def _bind(spec: DrainSpec, seen: Mapping[PartitionId, Offsets]) -> dict[PartitionId, Bounds]:
     """Write down what belongs to the run, and return it."""
-    seen, known = parts.log.offsets(), _read(spec)
-    fresh = drain.plan(
-        {partition: one for partition, one in seen.items() if known is None or partition not in known[0]}
-    )
-    if not accept:
-        drain.check(fresh)
-    older = known[0] if known is not None else {}
-    made = fresh | {
+    known = _read(spec)
+    older = {} if known is None else known[0]
+    made = drain.plan({partition: one for partition, one in seen.items() if partition not in older}) | {
         partition: drain.widened(one, seen[partition]) for partition, one in older.items() if partition in seen
     }
+    # What an earlier try went over was looked at then.
+    news = {
+        partition: one for partition, one in made.items() if partition not in older or one.lost > older[partition].lost
+    }
+    drain.check(news, accept_loss=spec.on_data_loss == "accept")
     document = {
         f"{topic}/{number}": [one.begin, one.stop, one.lost, one.finding]
         for (topic, number), one in sorted(made.items())
@@ -171,15 +171,6 @@ def rows_of_run(spec: MetadataJob, parts: Parts, partition: PartitionId, bounds:
     taker = Taker(Transforms(spec.transforms))
     for record in parts.log.read(partition, bounds.begin, bounds.stop):
         yield from (one.row() for one in taker.take([record], now=record.timestamp))
-
-
-def _left(bounds: Mapping[PartitionId, Bounds], parts: Parts) -> dict[PartitionId, Bounds]:
-    """Return what an earlier try has not committed."""
-    committed = {partition: seen.committed for partition, seen in parts.log.offsets().items()}
-    return {
-        partition: replace(one, begin=min(one.stop, max(one.begin, committed.get(partition) or 0)))
-        for partition, one in bounds.items()
-    }
 
 
 def _write_slice(spec: DrainSpec, parts: Parts, bounds: Mapping[PartitionId, Bounds]) -> tuple[str, RowCounts]:

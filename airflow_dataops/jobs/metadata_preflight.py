@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,6 +24,7 @@ from airflow_dataops.jobs.process import Progress, main
 
 _MOST_REFUSED = 100
 _SECONDS = 10.0  # of one look
+_AT_ONCE = 5
 
 
 def run(
@@ -66,31 +68,38 @@ class _Work:
     refused: dict[str, str] = field(default_factory=dict)
 
     def checks(self) -> Iterator[Check]:
-        """Yield what was found, one thing after the other."""
+        """Yield what was found, one thing after the other; servers are looked at side by side, since each may be away."""
+        looks: list[Callable[[], list[Check]]] = []
         with ExitStack() as stack:
             try:
                 parts = stack.enter_context(opened(self.spec, self.secrets))
             except DataOpsError as error:
                 yield _failed("log, store and archive", error)
             else:
-                yield from self._of_parts(parts)
-        if self.spec.api is not None:
-            yield _looked("API", lambda: _ready(self.spec, str(self.spec.api)))
-        if self.spec.namespace is not None:
-            yield from _cluster(self.spec.namespace)
+                looks += [lambda: list(self._of_log(parts)), lambda: list(_of_store(parts))]
+                if self.spec.archive is not None:
+                    looks.append(lambda: [_looked("archive", lambda: _archive(str(self.spec.archive)))])
+            if self.spec.api is not None:
+                looks.append(lambda: [_looked("API", lambda: _ready(self.spec, str(self.spec.api)))])
+            if self.spec.namespace is not None:
+                looks.append(lambda: list(_cluster(str(self.spec.namespace))))
+            with ThreadPoolExecutor(_AT_ONCE, "preflight") as pool:
+                for found in pool.map(lambda look: look(), looks):
+                    yield from found
 
-    def _of_parts(self, parts: Parts) -> Iterator[Check]:
+    def _of_log(self, parts: Parts) -> Iterator[Check]:
         log = self.spec.events
         if isinstance(log, EmbeddedLog) and log.inbox is not None:
             yield _looked("inbox", lambda: self._take_inbox(log))
-        yield _looked("topic", lambda: self._topic(parts))
-        if isinstance(log, KafkaLog):
-            yield from self._of_kafka(log)
-        yield _looked("store", lambda: _store(parts))
-        for finding in _quietly(parts.store.findings):
-            yield Check(name="store", status="warning", found=finding)
-        if self.spec.archive is not None:
-            yield _looked("archive", lambda: _archive(str(self.spec.archive)))
+        if not isinstance(log, KafkaLog):
+            yield _looked("topic", lambda: self._topic(parts))
+            return
+        retention = self._retention(log)
+        if retention.found.startswith("KAFKA_UNREACHABLE"):  # each further question would take as long
+            yield retention.model_copy(update={"name": "topic"})
+        else:
+            yield _looked("topic", lambda: self._topic(parts))
+        yield retention
 
     def _topic(self, parts: Parts) -> str:
         seen = parts.log.offsets()
@@ -105,13 +114,13 @@ class _Work:
         )
         return f"{parts.log.topic!r}, {len(seen)} partitions, {waiting:,} offsets are waiting"
 
-    def _of_kafka(self, log: KafkaLog) -> Iterator[Check]:
+    def _retention(self, log: KafkaLog) -> Check:
         from airflow_dataops.clients.metadata.kafka_topic import retention_hours
         from airflow_dataops.clients.metadata.parts import kafka_settings
 
         settings = kafka_settings(log, self.secrets)
 
-        def retention() -> str:
+        def look() -> str:
             hours = retention_hours(settings, log.topic, _SECONDS)
             if hours is not None and hours < self.spec.min_retention_hours:
                 raise DataOpsError(
@@ -121,7 +130,7 @@ class _Work:
                 )
             return "records are kept for ever" if hours is None else f"records are kept for {hours:g} h"
 
-        yield _looked("retention", retention)
+        return _looked("retention", look)
 
     def _take_inbox(self, log: EmbeddedLog) -> str:
         from airflow_dataops.clients.metadata.embedded_log import LogFile, take_inbox
@@ -156,11 +165,14 @@ def _failed(name: str, error: DataOpsError) -> Check:
     return Check(name=name, status="failed", found=f"{error.code}: {error.message}", hint=error.hint or "")
 
 
-def _quietly(look: Callable[[], list[str]]) -> list[str]:
-    try:
-        return look()
-    except DataOpsError:
-        return []  # told already
+def _of_store(parts: Parts) -> Iterator[Check]:
+    first = _looked("store", lambda: _store(parts))
+    yield first
+    if first.found.startswith("MONGO_UNREACHABLE"):
+        return  # it would be waited for once more
+    with suppress(DataOpsError):  # told already
+        for finding in parts.store.findings():
+            yield Check(name="store", status="warning", found=finding)
 
 
 def _store(parts: Parts) -> str:
@@ -182,8 +194,8 @@ def _archive(path: str) -> str:
 
 
 def _ready(spec: PreflightSpec, api: str) -> str:
+    import http.client
     import ssl
-    import urllib.error
     import urllib.request
 
     url = f"{api.rstrip('/')}/readyz"
@@ -195,7 +207,7 @@ def _ready(spec: PreflightSpec, api: str) -> str:
             tls.load_cert_chain(spec.api_cert)
         with urllib.request.urlopen(url, timeout=_SECONDS, context=tls) as answer:  # noqa: S310  # the scheme has been looked at
             return f"{url} answers {answer.status}"
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # it speaks no HTTP; the address cannot be read
         raise DataOpsError(f"{url}: {error}", hint="look at the API's log", code="API_NOT_READY") from error
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_dataops.clients.metadata.archive import ParquetArchive
 from airflow_dataops.clients.metadata.kafka_log import KafkaLog, Rebalance
-from airflow_dataops.clients.metadata.kafka_producer import Bounds, KafkaProducer
+from airflow_dataops.clients.metadata.kafka_producer import letter_producer
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings
 from airflow_dataops.clients.metadata.mongo_store import MongoSettings, MongoStore
 from airflow_dataops.core.errors import DataOpsError, MissingDependency, SpecError, TransientError
@@ -28,7 +28,6 @@ from airflow_dataops.services.metadata_api.logs import log_as_json
 from airflow_dataops.services.probes import probes
 
 _LOG = logging.getLogger(__name__)
-_LARGEST = 32 << 20  # bytes of a dead letter that the client takes; its topic decides
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,6 @@ def worker_of(settings: WorkerSettings, watch: Watch, stop: threading.Event) -> 
             log, store, archive, dead, dead_topic=settings.dead_topic, taker=Taker(Transforms(settings.transforms)),
             limits=settings.limits, watch=watch, stop=stop,
         )  # fmt: skip
-
-
-def letter_producer(kafka: KafkaSettings) -> KafkaProducer:
-    """Return a producer that also takes the largest records."""
-    properties = {"message.max.bytes": _LARGEST, **kafka.properties}
-    return KafkaProducer(KafkaSettings(kafka.bootstrap, properties), Bounds(size=2 * _LARGEST, seconds=60.0))
 
 
 def serve(settings: WorkerSettings, *, host: str = "127.0.0.1", port: int = 9464, level: str = "INFO") -> Drained:
@@ -160,4 +153,4 @@ def _prepare(store: MongoStore, limits: Limits, watch: Watch, stop: threading.Ev
             stop.wait(wait)
 
 
-__all__ = ["WorkerSettings", "letter_producer", "read_transforms", "serve", "worker_of"]
+__all__ = ["WorkerSettings", "read_transforms", "serve", "worker_of"]

@@ -4,7 +4,8 @@
 A dead letter is a record that the worker could not take, with the reason beside it. Once its cause is mended (a newer worker, other
 transforms, a rule of the database), it goes back as it was, and the worker takes it as any other. What was gone over is committed for a
 group of the replay's own (--group), so that a second call begins where the first one ended and sends nothing twice. Letters that --reason
-and --since leave out are gone over, too: give another --group to look at them again. --dry-run counts, and sends and commits nothing.
+and --since leave out are gone over, too: give another --group to look at them again, or where the topic was made anew.
+--dry-run counts, and sends and commits nothing.
 
 Kafka's address and properties are those of `dataops run-worker`. It needs READ on the dead letters' topic and its group, and WRITE on the
 topic that they go to.
@@ -51,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Send them back, and return the exit status."""
     from airflow_dataops.clients.metadata.kafka_log import KafkaLog
+    from airflow_dataops.clients.metadata.kafka_producer import letter_producer
     from airflow_dataops.clients.metadata.kafka_settings import find_settings
     from airflow_dataops.core.metadata.dead_letter import DEAD_TOPIC
     from airflow_dataops.jobs.metadata.replay import replay
-    from airflow_dataops.services.metadata_worker import letter_producer
 
     choice = _choice(arguments)
     kafka = find_settings(arguments.bootstrap, arguments.config, os.environ)
@@ -100,7 +101,7 @@ def _tell(done: Replayed) -> None:
 def _print(done: Replayed, arguments: argparse.Namespace) -> None:
     counts = {
         "sent": dict(sorted(done.sent.items())), "passed": dict(sorted(done.passed.items())), "cut": done.cut, "foreign": done.foreign,
-        "too_large": done.too_large, "left": done.left, "dry_run": arguments.dry_run,
+        "too_large": done.too_large, "left": done.left, "lost": done.lost, "dry_run": arguments.dry_run,
     }  # fmt: skip
     if arguments.json:
         print(json.dumps(counts))
@@ -119,6 +120,10 @@ def _print(done: Replayed, arguments: argparse.Namespace) -> None:
         (done.too_large, "refused by the topic as too large"),
         (done.foreign, "no dead letters of ours"),
         (done.left, "left for the next call"),
+        (
+            done.lost,
+            "offsets expired before they were looked at: raise the topic's retention; their records are in the archive",
+        ),
     ):
         if count:
             print(f"{count:,} {what}")

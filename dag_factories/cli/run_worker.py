@@ -46,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transforms", type=Path, metavar="FILE", help="YAML with transforms, as a pipeline has them")
     parser.add_argument("--rebalance", choices=["cooperative", "eager"], default="cooperative", help="of its group")
     parser.add_argument("--accept-loss", action="store_true", help="go on where retention deleted what was not read")
-    parser.add_argument("--records", type=int, default=10_000, metavar="N", help="of a cycle, at most (default: 10000)")
-    parser.add_argument("--mib", type=int, default=64, metavar="N", help="of a cycle, at most (default: 64)")
+    parser.add_argument(
+        "--records", type=_count, default=10_000, metavar="N", help="of a cycle, at most (default: 10000)"
+    )
+    parser.add_argument("--mib", type=_count, default=64, metavar="N", help="of a cycle, at most (default: 64)")
     parser.add_argument(
         "--listen", type=listens, default=("127.0.0.1", 9464), metavar="HOST:PORT", help="probes and metrics"
     )
@@ -64,6 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = arguments.listen
     serve(settings, host=host, port=port, level=arguments.log_level)
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is none; write 1 or more")
+    return int(text)
 
 
 def _settings(arguments: argparse.Namespace) -> WorkerSettings:

@@ -117,16 +117,19 @@ class MetadataClient:
 
         Raises:
             EventRefused: It is not valid; it is not sent, and others still are.
-            NotSent: It, or others that were waiting, were not accepted.
+            NotSent: It, or others that were waiting, were not accepted. Where it is not in the error's ``events`` it waits for the next
+                time.
         """
         read = take(dict(event), now=self._clock(), assumed="v1")
         key = read.written.idempotency_key
-        if self._waiting and self._size + len(read.wire) + 1 > self._batching.size:
-            self.flush()
-        if not self._waiting:
-            self._oldest = time.monotonic()
-        self._waiting.append(_Waiting(key, read.wire))
-        self._size += len(read.wire) + 1
+        try:
+            if self._waiting and self._size + len(read.wire) + 1 > self._batching.size:
+                self.flush()
+        finally:  # whatever becomes of those before it: this one was given, too
+            if not self._waiting:
+                self._oldest = time.monotonic()
+            self._waiting.append(_Waiting(key, read.wire))
+            self._size += len(read.wire) + 1
         old = time.monotonic() - self._oldest >= self._batching.seconds
         if old or len(self._waiting) >= self._batching.events or self._size >= self._batching.size:
             self.flush()

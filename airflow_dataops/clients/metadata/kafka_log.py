@@ -79,6 +79,7 @@ class KafkaLog:
         self._ended: set[PartitionId] = set()  # at the end of their log
         self._paused: set[PartitionId] = set()
         self._gone: dict[PartitionId, int] = {}  # committed, but no more there, and that is accepted
+        self._stuck: set[PartitionId] = set()  # what they should be read from is not there, as a broker says
         self._found: dict[PartitionId, list[Record]] = defaultdict(list)
         self._error: DataOpsError | None = None
         self._on_lost: Callable[[Collection[PartitionId]], None] | None = None
@@ -104,6 +105,7 @@ class KafkaLog:
             gone = self._mine - begin.keys() - self._paused
             self._consumer.pause([self._place(partition) for partition in gone])
             self._paused |= gone
+            self._stuck -= gone
             self.seek({partition: at for partition, at in begin.items() if self._positions.get(partition) != at})
             return
         self._assign_all(begin)
@@ -122,6 +124,8 @@ class KafkaLog:
             StorageDenied: A broker refuses this user.
         """
         self._raise_what_was_kept()
+        for partition in sorted(self._stuck):
+            self._go_on(partition)
         self._found = defaultdict(list)
         end, count, taken = time.monotonic() + seconds, 0, 0
         while count < records and (taken < size or not count):
@@ -132,7 +136,7 @@ class KafkaLog:
                 if record is not None:
                     count += 1
                     taken += size_of(record)
-            if left <= 0 or self._error or (count and self._ended >= self._mine - self._paused):
+            if left <= 0 or self._error or self._stuck or (count and self._ended >= self._mine - self._paused):
                 break
         sizes = [size_of(one) for rows in self._found.values() for one in rows]
         if sizes:
@@ -185,8 +189,8 @@ class KafkaLog:
 
     def _assign_all(self, positions: Mapping[PartitionId, int]) -> None:
         self._consumer.assign([self._place(partition, at) for partition, at in sorted(positions.items())])
-        self._mine, self._positions = set(positions), {}
-        self._ended, self._paused = set(), set()
+        self._mine, self._positions = set(positions), dict(positions)
+        self._ended, self._paused, self._stuck = set(), set(), set()
 
     def _subscribe(self) -> None:
         self._consumer.subscribe([self.topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
@@ -194,7 +198,7 @@ class KafkaLog:
     def _begin_again(self, positions: Mapping[PartitionId, int]) -> None:
         """Read anew after a seek that failed: from the positions wanted, or as a member from what is committed."""
         if self._on_lost is None:
-            self._assign_all({p: positions.get(p, self._positions.get(p, 0)) for p in self._mine - self._paused})
+            self._assign_all({p: positions.get(p, self._positions[p]) for p in self._mine - self._paused})
             return
         self._taken(None, [self._place(partition) for partition in self._mine])
         self._consumer.unsubscribe()
@@ -228,6 +232,7 @@ class KafkaLog:
             self._found.pop(partition, None)
         self._mine -= gone
         self._ended -= gone
+        self._stuck -= gone
         if self._on_lost is not None and gone:
             self._on_lost(gone)
 
@@ -249,8 +254,10 @@ class KafkaLog:
                 if partition in self._mine:
                     self._positions[partition] = message.offset()
                     self._ended.add(partition)
+            elif error.code() == self._kafka.KafkaError._AUTO_OFFSET_RESET:
+                self._stuck |= {partition} & (self._mine - self._paused)
             elif error.name() not in _PASSED_OVER:
-                self._error = self._read_error(error, partition)
+                self._error = error_of(error, f"topic {self.topic}", self._heard.cause)
             return None
         if partition not in self._mine or partition in self._paused:
             return None
@@ -260,19 +267,27 @@ class KafkaLog:
         self._ended.discard(partition)
         return record
 
-    def _read_error(self, error: Any, partition: PartitionId) -> DataOpsError | None:
-        if error.code() != self._kafka.KafkaError._AUTO_OFFSET_RESET:
-            return error_of(error, f"topic {self.topic}", self._heard.cause)
+    def _go_on(self, partition: PartitionId) -> None:
+        """Read a stuck partition from where that may be, or say why it may not. Where nobody knows, the next poll looks again.
+
+        Raises:
+            TransientError: The offsets are not known now.
+            InputError: What comes next is not there, and that is not accepted.
+        """
         seen = self.offsets().get(partition)
         if seen is None:
-            return InputError(f"topic {self.topic} has no partition {partition[1]} any more", code="KAFKA_NO_TOPIC")
-        lost = seen.committed is not None and seen.committed < seen.start
-        if self._on_lost is not None and (seen.committed is None or (lost and self._accept)):
-            if seen.committed is not None:
-                self._gone[partition] = seen.committed
+            raise InputError(f"topic {self.topic} has no partition {partition[1]} any more", code="KAFKA_NO_TOPIC")
+        is_member = self._on_lost is not None
+        at = seen.committed if is_member else self._positions[partition]
+        lost = at is not None and at < seen.start
+        if at is not None and seen.start <= at <= seen.end:
+            self._begin_again({})  # a leader that was not yet as far as the one before
+        elif is_member and (at is None or (lost and self._accept)):
+            if at is not None:
+                self._gone[partition] = at
             self._begin_again({})
-            return None
-        return _not_there(partition, seen, lost=lost)
+        elif partition in self._stuck:
+            raise _not_there(partition, at, seen, lost=lost)
 
     def _raise_what_was_kept(self) -> None:
         if self._error is not None:
@@ -298,13 +313,13 @@ class KafkaLog:
         return self._kafka.TopicPartition(*partition, *(() if offset is None else (offset,)))
 
 
-def _not_there(partition: PartitionId, seen: Offsets, *, lost: bool) -> InputError:
-    told = f"{partition[0]}/{partition[1]}: {seen.committed} is committed, and there is {seen.start} to {seen.end}"
+def _not_there(partition: PartitionId, at: int | None, seen: Offsets, *, lost: bool) -> InputError:
+    told = f"{partition[0]}/{partition[1]}: {at} comes next, and there is {seen.start} to {seen.end}"
     if lost:
-        hint = "raise the topic's retention; to go on without what is gone: --accept-loss"
+        hint = "raise the topic's retention; to go on without what is gone: --accept-loss, or on_data_loss: accept"
         return InputError(f"records were deleted before they were read: {told}", hint=hint, code="DATA_LOST")
     hint = "the topic was made anew: reset the group's offsets, and give the archive another prefix"
-    return InputError(f"more is committed than there is: {told}", hint=hint, code="TOPIC_REPLACED")
+    return InputError(f"more was read than there is: {told}", hint=hint, code="TOPIC_REPLACED")
 
 
 def _id(place: Any) -> PartitionId:

@@ -16,6 +16,7 @@ from airflow_dataops.core.metadata.dead_letter import Outgoing
 
 # What 202 means rests on these; a file of properties may not weaken them.
 _KEPT = {"acks": ("all", "-1"), "enable.idempotence": ("true",)}
+_LARGEST = 32 << 20  # bytes of a dead letter that the client takes; its topic decides
 _OVERHEAD = 256  # bytes that a waiting record takes beside its own
 
 
@@ -194,9 +195,22 @@ class KafkaProducer:
         self._closed.wait(0.5)  # it may be refused again
 
 
+def letter_producer(settings: KafkaSettings) -> KafkaProducer:
+    """Return a producer that also takes the largest records, as dead letters may be.
+
+    Args:
+        settings: The cluster.
+
+    Raises:
+        SpecError: As :class:`KafkaProducer`.
+    """
+    properties = {"message.max.bytes": _LARGEST, **settings.properties}
+    return KafkaProducer(KafkaSettings(settings.bootstrap, properties), Bounds(size=2 * _LARGEST, seconds=60.0))
+
+
 def _size(record: Outgoing) -> int:
     headers = sum(len(name) + len(value or b"") for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers + _OVERHEAD
 
 
-__all__ = ["Bounds", "BufferFull", "KafkaAway", "KafkaProducer"]
+__all__ = ["Bounds", "BufferFull", "KafkaAway", "KafkaProducer", "letter_producer"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from airflow_dataops.clients.metadata.kafka_errors import KafkaAway, error_of, tells_why
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings, confluent
 from airflow_dataops.clients.metadata.ports import GroupInUse
 from airflow_dataops.core.errors import TransientError
-from airflow_dataops.core.metadata.dead_letter import Record
+from airflow_dataops.core.metadata.dead_letter import Headers, Record
 from airflow_dataops.core.metadata.drain import Offsets, PartitionId
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ SECONDS = 10.0  # of one request
 _TRIES = 3
 _PATIENCE = 60.0  # without any record, of a reading that has an end
 _NO_TIME = 0  # TIMESTAMP_NOT_AVAILABLE
+UNREADABLE = "dataops-headers-unreadable"  # stands for the headers of a record of which one has a name that is no UTF-8
+
+_HEADERS = methodcaller("headers")
 
 
 def record_of(message: Any) -> Record:
@@ -35,8 +39,17 @@ def record_of(message: Any) -> Record:
         -1 if kind == _NO_TIME else timestamp,
         message.key(),
         message.value(),
-        tuple(message.headers() or ()),
+        _headers(message),
     )
+
+
+def _headers(message: Any) -> Headers:
+    # Where a name is no UTF-8 the client leaves an error behind, and answers all the same. `map` looks for one after each call; a plain
+    # call of the method does not, once it is warm, and the error would come up at any later place. There is no other way to these headers.
+    try:
+        return tuple(next(map(_HEADERS, (message,))) or ())
+    except (SystemError, UnicodeDecodeError):
+        return ((UNREADABLE, None),)
 
 
 def size_of(record: Record) -> int:
@@ -179,4 +192,14 @@ def _heard_by(settings: KafkaSettings, heard: Hearing) -> dict[str, Any]:
     return {**settings.client(), "error_cb": heard}
 
 
-__all__ = ["Hearing", "offsets_of", "reader", "record_of", "records_between", "refuse_members", "size_of", "tried"]
+__all__ = [
+    "UNREADABLE",
+    "Hearing",
+    "offsets_of",
+    "reader",
+    "record_of",
+    "records_between",
+    "refuse_members",
+    "size_of",
+    "tried",
+]

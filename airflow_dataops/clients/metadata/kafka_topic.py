@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_dataops.clients.metadata.kafka_errors import error_of
+from airflow_dataops.clients.metadata.kafka_errors import KafkaAway, error_of
+from airflow_dataops.clients.metadata.kafka_reading import Hearing
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings, confluent
 
 _HOUR = 3_600_000
@@ -31,12 +32,15 @@ def retention_hours(settings: KafkaSettings, topic: str, seconds: float) -> floa
     api: Any = kafka_admin  # its stubs leave out half of it
 
     wait = int(seconds * 1000)
-    admin = api.AdminClient(settings.client(socket_timeout_ms=wait))
+    heard = Hearing()
+    admin = api.AdminClient({**settings.client(socket_timeout_ms=wait), "error_cb": heard})
     resource = api.ConfigResource(api.ResourceType.TOPIC, topic)
     try:
         found = admin.describe_configs([resource], request_timeout=seconds)[resource].result(seconds + 1)
     except kafka.KafkaException as error:
-        raise error_of(error.args[0], f"topic {topic}") from error
+        raise error_of(error.args[0], f"topic {topic}", heard.cause) from error
+    except TimeoutError:
+        raise KafkaAway(f"topic {topic}: no answer") from None
     kept = int(found["retention.ms"].value)
     return None if kept < 0 else kept / _HOUR
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 URI = "DATAOPS_MONGO_URI"
 _TIMEOUTS = {"serverSelectionTimeoutMS": 10_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 60_000}
 _LARGEST = 16 << 20
+_LAST = "\U0010ffff"  # sorted behind the text of any key
 _TRIES = 5  # of what another writer of the same key was in the way of
 
 
@@ -105,13 +106,15 @@ class MongoStore:
         return changed
 
     def orders(self) -> Iterator[tuple[str, str]]:
-        """See :class:`~airflow_dataops.clients.metadata.ports.Store`. Mongo sorts by bytes where there is no collation."""
-        cursor = self._asked(lambda: self._collection.find({}, {"order": 1}, batch_size=10_000).sort("_id", 1))
-        try:
-            while (document := self._asked(lambda: next(cursor, None))) is not None:
-                yield document["_id"], document["order"]
-        finally:
-            cursor.close()
+        """See :class:`~airflow_dataops.clients.metadata.ports.Store`. Mongo sorts by bytes where there is no collation.
+
+        Documents of somebody else have no order; where their ids are no texts, they come last.
+        """
+        text = {"$type": "string"}
+        for document in self._found({"_id": text}):
+            yield document["_id"], mongo.order_in(document)
+        for number, document in enumerate(self._found({"_id": {"$not": text}})):
+            yield f"{_LAST}{number:012d} {document['_id']!r}", NO_ORDER
 
     def get(self, keys: Sequence[str]) -> dict[str, Stored]:
         """See :class:`~airflow_dataops.clients.metadata.ports.Store`."""
@@ -142,6 +145,14 @@ class MongoStore:
         """See :class:`~airflow_dataops.clients.metadata.ports.Store`."""
         self._client.close()
 
+    def _found(self, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        cursor = self._asked(lambda: self._collection.find(query, {"order": 1}, batch_size=10_000).sort("_id", 1))
+        try:
+            while (document := self._asked(lambda: next(cursor, None))) is not None:
+                yield document
+        finally:
+            cursor.close()
+
     def _update(self, event: Stored) -> Any:
         write = mongo.pipeline_write(event)
         return self._pymongo.UpdateOne(write.filter, write.change, upsert=write.upsert)
@@ -151,7 +162,7 @@ class MongoStore:
         if not keys:
             return []
         found = self._asked(lambda: list(self._collection.find({"_id": {"$in": list(keys)}}, {"order": 1})))
-        orders = {one["_id"]: one.get("order", NO_ORDER) for one in found}
+        orders = {one["_id"]: mongo.order_in(one) for one in found}
         older = [key for key in keys if orders.get(key, NO_ORDER) < known[key].order]
         witness = next((key for key in keys if key not in set(older)), None)
         return older if witness is None else [*older, witness]

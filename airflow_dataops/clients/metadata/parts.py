@@ -96,10 +96,10 @@ def _log(
         stack.callback(publisher.close)
         return EmbeddedLog(file, log.topic, log.group), publisher
     from airflow_dataops.clients.metadata.kafka_log import KafkaLog
-    from airflow_dataops.clients.metadata.kafka_producer import KafkaProducer
+    from airflow_dataops.clients.metadata.kafka_producer import letter_producer
 
     settings = kafka_settings(log, secrets)
-    producer = KafkaProducer(settings)
+    producer = letter_producer(settings)
     stack.callback(producer.close)
     return KafkaLog(settings, log.topic, log.group), producer
 

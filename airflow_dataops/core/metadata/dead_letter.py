@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,8 @@ CUT = "dataops-dead-cut"  # on a letter whose original no topic takes any more: 
 VERSION = 1
 HEADER_BYTES = 24 << 10  # the most that :data:`HEADER` has
 _MOST_FAULTS, _LONGEST, _LONGEST_KEY = 10, 100, 1024
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_MOST_ATTEMPTS = 2**31
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def _replay(record: Record) -> Origin | None:
         return None
     try:
         return Origin(**_checked_origin(json.loads(record.headers[-1][1] or b"")))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 
@@ -215,7 +218,7 @@ def _told(found: Record) -> dict[str, Any]:
             and all(isinstance(one, int) for one in (*numbers, told["failed"]))
         )
         sound = sound and all(FieldFault(**fault) for fault in told["faults"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise _no_letter(place, f"its header {HEADER} is missing or not ours") from None
     if version != VERSION:
         raise _no_letter(place, f"its header {HEADER} is of version {version}; known is {VERSION}")
@@ -234,7 +237,7 @@ def _origin_document(origin: Origin) -> dict[str, Any]:
 
 
 def _checked_origin(document: Any) -> dict[str, Any]:
-    """Return the document of an origin.
+    """Return the document of an origin. Whoever may write to the topic may write such a header, too: it is none that Kafka cannot have.
 
     Raises:
         ValueError: It is none.
@@ -242,6 +245,11 @@ def _checked_origin(document: Any) -> dict[str, Any]:
     kinds = {name: str if name == "topic" else int for name in Origin.__dataclass_fields__}
     if not isinstance(document, dict) or {name: type(value) for name, value in document.items()} != kinds:
         raise ValueError("not an origin")
+    numbers = [value for name, value in document.items() if name != "topic"]
+    if not _TOPIC.fullmatch(document["topic"]) or any(abs(number) > 2**63 for number in numbers):
+        raise ValueError("not an origin of Kafka's")
+    if not 0 < document["attempts"] < _MOST_ATTEMPTS:
+        raise ValueError("not a count of attempts")
     return document
 
 

@@ -113,7 +113,8 @@ def plan(seen: Mapping[PartitionId, Offsets]) -> dict[PartitionId, Bounds]:
 def widened(known: Bounds, seen: Offsets) -> Bounds:
     """Return what belongs to a run that is tried again: what did at its first try, and what has come since.
 
-    Where another run has gone on from there (more is committed than this run's last offset), nothing is added: that is the other's.
+    Where another run has gone on from there (more is committed than this run's last offset), nothing is added: that is the other's. What
+    was deleted meanwhile, before any try has committed it, counts as lost; where it was not read the next time either, it counts again.
 
     Args:
         known: Of the earlier try.
@@ -121,17 +122,31 @@ def widened(known: Bounds, seen: Offsets) -> Bounds:
     """
     if seen.committed is not None and seen.committed > known.stop:
         return known
-    return replace(known, stop=max(known.stop, seen.end))
+    made = replace(known, stop=max(known.stop, seen.end))
+    gone = min(seen.start, made.stop) - max(known.begin, seen.committed or 0)
+    return made if gone <= 0 else replace(made, finding=Finding.LOST, lost=known.lost + gone)
 
 
-def check(bounds: Mapping[PartitionId, Bounds]) -> None:
+def left(known: Bounds, seen: Offsets) -> Bounds:
+    """Return what earlier tries of a run have not committed; what is deleted by now is not in it."""
+    return replace(known, begin=min(known.stop, max(known.begin, seen.committed or 0, seen.start)))
+
+
+def check(bounds: Mapping[PartitionId, Bounds], *, accept_loss: bool = False) -> None:
     """Raise where a drain would go over a loss in silence.
+
+    Args:
+        bounds: What is to be drained.
+        accept_loss: Records that were deleted are no reason. A topic that was made anew is one all the same: nobody knows which of its
+            records this group has not read.
 
     Raises:
         InputError: Records were deleted before they were read (``DATA_LOST``), or more is committed than there is (``TOPIC_REPLACED``).
-            ``details["partitions"]`` lists them; who accepts it drains by :func:`plan` alone.
+            ``details["partitions"]`` lists them.
     """
     for finding, code, what, hint in _TROUBLES:
+        if accept_loss and finding is Finding.LOST:
+            continue
         found = {partition: one for partition, one in bounds.items() if one.finding is finding}
         if found:
             listed = {f"{topic}/{number}": one.lost for (topic, number), one in found.items()}
@@ -182,6 +197,7 @@ __all__ = [
     "bounds_of",
     "check",
     "is_over",
+    "left",
     "plan",
     "prefix",
     "remaining",

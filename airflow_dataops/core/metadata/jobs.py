@@ -197,7 +197,7 @@ class DrainSpec(MetadataJob):
     """Store and archive all events up to the ends that the log had when the run began.
 
     Attributes:
-        on_data_loss: ``fail`` where records were deleted before they were read, or more is committed than there is; ``accept`` goes on.
+        on_data_loss: ``fail`` where records were deleted before they were read; ``accept`` goes on without them.
         slice: Whether the records of the run are left in the staging area, for a gate.
     """
 

@@ -47,10 +47,23 @@ def document_of(stored: Stored) -> Document:
 
 
 def stored_of(document: Mapping[str, Any]) -> Stored:
-    """Return what :func:`document_of` was made of, from what a driver read; dates without a zone are UTC."""
+    """Return what :func:`document_of` was made of, from what a driver read; dates without a zone are UTC.
+
+    What somebody else has put into it, and no event can hold, is there as text.
+    """
     body = {name: value for name, value in document.items() if name not in _OURS}
-    dates = {name: moment_text(_aware(body[name])) for name in _MOMENTS if name in body}
-    return Stored(str(document["_id"]), str(document["order"]), encode({**body, **dates}))
+    dates = {name: moment_text(_aware(body[name])) for name in _MOMENTS if isinstance(body.get(name), datetime)}
+    try:
+        found = encode({**body, **dates})
+    except (TypeError, ValueError):
+        found = json.dumps({**body, **dates}, default=str, sort_keys=True).encode()
+    return Stored(str(document["_id"]), order_in(document), found)
+
+
+def order_in(document: Mapping[str, Any]) -> str:
+    """Return the order of a document; the lowest, where it has none that is ours."""
+    found = document.get("order")
+    return found if isinstance(found, str) else NO_ORDER
 
 
 def pipeline_write(stored: Stored) -> Write:
@@ -87,4 +100,4 @@ def _aware(value: datetime) -> datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-__all__ = ["INDEXES", "Write", "document_of", "pipeline_write", "plain_writes", "stored_of"]
+__all__ = ["INDEXES", "Write", "document_of", "order_in", "pipeline_write", "plain_writes", "stored_of"]

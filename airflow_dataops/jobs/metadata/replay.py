@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from airflow_dataops.clients.metadata.ports import EventLog, Publisher
 from airflow_dataops.core.errors import InputError, TransientError
 from airflow_dataops.core.metadata.dead_letter import Outgoing, Record, from_wire, is_cut, sent_back
-from airflow_dataops.core.metadata.drain import Bounds, PartitionId, plan, remaining
+from airflow_dataops.core.metadata.drain import Bounds, PartitionId, check, plan, remaining
 from airflow_dataops.core.metadata.faults import Reason
 from airflow_dataops.jobs.metadata.burying import send_all
 
@@ -47,6 +47,7 @@ class Replayed:
         foreign: Records that are no dead letters of ours.
         too_large: Letters that their topic refuses.
         left: Offsets that were not come to, because of the limit.
+        lost: Offsets that were deleted before anybody came to them: at most so many letters, whose records are in the archive.
     """
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -55,6 +56,7 @@ class Replayed:
     foreign: int = 0
     too_large: int = 0
     left: int = 0
+    lost: int = 0
 
 
 def replay(
@@ -72,11 +74,14 @@ def replay(
         tell: Hears of the progress.
 
     Raises:
-        GroupInUse: Another replay runs.
+        InputError: The topic was made anew, and this group has read another one of its name (``TOPIC_REPLACED``).
+        GroupInUse: The group has members.
         TransientError: A broker does not answer; what was acknowledged by then is committed.
     """
-    done = Replayed()
-    bounds = {partition: one for partition, one in plan(log.offsets()).items() if one.has_work}
+    found = plan(log.offsets())
+    check(found, accept_loss=True)
+    done = Replayed(lost=sum(one.lost for one in found.values()))
+    bounds = {partition: one for partition, one in found.items() if one.has_work}
     at = {partition: one.begin for partition, one in bounds.items()}
     reading: Collection[PartitionId] = ()
     quiet = 0

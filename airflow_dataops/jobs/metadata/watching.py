@@ -118,6 +118,13 @@ class Watch:
     def lag(self, records: Mapping[PartitionId, int]) -> None:
         """How many records are ahead, by partition that this worker reads."""
 
+    def waiting(self, since: Mapping[PartitionId, int]) -> None:
+        """Records were read; they wait until the cycle is committed. Called for each poll.
+
+        Args:
+            since: Time of the first one of each partition, milliseconds since 1970; a partition of which nothing was read is not in it.
+        """
+
     def lost(self) -> None:
         """Partitions went to another worker."""
 

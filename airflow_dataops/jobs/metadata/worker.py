@@ -76,6 +76,7 @@ class Worker:
         self._dead_topic, self._taker, self._now, self._limits = dead_topic, taker or Taker(), now, limits or Limits()
         self._watch, self._stop = watch or Watch(), stop or threading.Event()
         self._at: dict[PartitionId, int] = {}  # where each partition that is read has come to, committed
+        self._mine: set[PartitionId] = set()  # partitions that the last poll read
         self._failures, self._changed, self._moved = 0, 0, 0.0
 
     def drain(self, bounds: Mapping[PartitionId, Bounds]) -> Drained:
@@ -145,7 +146,9 @@ class Worker:
         with self._timed("read"):
             limits = self._limits
             fetched = self._log.poll(records=limits.records, size=limits.size, seconds=limits.seconds)
+            self._mine = set(fetched.positions)
             records = _within(fetched, bounds)
+            self._watch.waiting({p: rows[0].timestamp for p, rows in records.items() if rows[0].timestamp >= 0})
             begin.update({partition: rows[0].offset for partition, rows in fetched.records.items() if rows})
         if records:
             reached(WorkerPoint.READ)
@@ -230,6 +233,7 @@ class Worker:
     def _forget(self, partitions: Collection[PartitionId]) -> None:
         for partition in partitions:
             self._at.pop(partition, None)
+            self._mine.discard(partition)
         self._watch.lost()
 
     def _tell_lag(self) -> None:
@@ -238,7 +242,9 @@ class Worker:
         except TransientError as error:
             self._watch.failed(error, 0.0)
             return
-        self._watch.lag({p: max(seen[p].end - at, 0) for p, at in self._at.items() if p in seen})
+        # What is committed, and not what was read: where nothing can be stored, all of it still waits.
+        here = ((partition, seen[partition]) for partition in self._mine if partition in seen)
+        self._watch.lag({partition: max(one.end - max(one.start, one.committed or 0), 0) for partition, one in here})
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

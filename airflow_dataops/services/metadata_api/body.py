@@ -46,8 +46,8 @@ async def read_body(headers: Mapping[str, str], chunks: AsyncIterator[bytes], le
         raise Refused(408, "BODY_TOO_SLOW", message, retry=0) from None
     except ClientDisconnect:
         raise Refused(400, "BODY_CUT", "the sender went away before its body was whole") from None
-    if unfold is not None and (not unfold.eof or unfold.unused_data):
-        raise Refused(422, "BAD_GZIP", "the body is not one whole gzip stream")
+    if unfold is not None and not unfold.eof:
+        raise _not_one_stream()
     return b"".join(parts)
 
 
@@ -77,7 +77,13 @@ def _unfolded(unfold: zlib._Decompress, chunk: bytes, left: int) -> list[bytes]:
             chunk = unfold.unconsumed_tail
     except zlib.error:
         raise Refused(422, "BAD_GZIP", "the body is no gzip stream") from None
+    if unfold.unused_data:  # what comes behind the end would be kept there, however much it is
+        raise _not_one_stream()
     return found
+
+
+def _not_one_stream() -> Refused:
+    return Refused(422, "BAD_GZIP", "the body is not one whole gzip stream")
 
 
 def _too_large(limits: Limits) -> Refused:

@@ -30,6 +30,7 @@ DAY = {
     f'{WORKER}_records_total{{outcome="dead"}}': "0x180",
     f'{WORKER}_lag_records{{partition="0"}}': "1000x180",
     f'{WORKER}_lag_records{{partition="1"}}': "0 3000 1000 2500x177",
+    f'{WORKER}_oldest_record_age_seconds{{pod="a"}}': "2 30 310 400 2x176",
     f'{WORKER}_errors_total{{code="MONGO_BUSY"}}': "1x180",
     f'{WORKER}_errors_total{{code="STORAGE"}}': "1x180",
     f'{WORKER}_errors_total{{code="KAFKA_UNREACHABLE"}}': "3x180",
@@ -50,9 +51,18 @@ CASES: dict[str, tuple[Mapping[str, str | None], dict[str, str]]] = {
         {f'{API}_events_total{{outcome="accepted"}}': "0+6000x30 180000x150", **NO_REFUSED}, {"MetadataNoThroughput": WARNING},
     ),
     "nobody has ever posted": ({f'{API}_events_total{{outcome="accepted"}}': "0x180", **NO_REFUSED}, {}),
-    "the worker stands still, and so is late": (STOPPED, {"MetadataWorkerStalled": CRITICAL, "MetadataLag": WARNING}),
+    "the worker stands still": (STOPPED, {"MetadataWorkerStalled": CRITICAL}),
+    "the worker stands still, and so is late": (
+        {**STOPPED, f'{WORKER}_oldest_record_age_seconds{{pod="a"}}': "2x60 0+60x120"},
+        {"MetadataWorkerStalled": CRITICAL, "MetadataLag": WARNING},
+    ),
     "nothing waits, and nothing is done": ({**STOPPED, **NO_LAG}, {}),
-    "behind, and catching up": ({f'{WORKER}_lag_records{{partition="0"}}': "70000-1x180"}, {"MetadataLag": WARNING}),
+    "behind, and catching up": (
+        {f'{WORKER}_lag_records{{partition="0"}}': "70000-1x180", f'{WORKER}_oldest_record_age_seconds{{pod="a"}}': "900-1x180"},
+        {"MetadataLag": WARNING},
+    ),
+    "one worker of two is late": ({f'{WORKER}_oldest_record_age_seconds{{pod="b"}}': "301x180"}, {"MetadataLag": WARNING}),
+    "records are five minutes old at most": ({f'{WORKER}_oldest_record_age_seconds{{pod="b"}}': "300x180"}, {}),
     "behind, and more so each minute": ({f'{WORKER}_lag_records{{partition="0"}}': "0+200x180"}, {"MetadataLagGrows": WARNING}),
     "the store is away": (
         {f'{WORKER}_errors_total{{code="MONGO_BUSY"}}': "1+2x180"}, {"MetadataStoreFails": CRITICAL, "MetadataWorkerErrors": WARNING},

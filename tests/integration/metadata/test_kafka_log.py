@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_dataops.clients.metadata.kafka_log import KafkaLog, Rebalance
+from airflow_dataops.clients.metadata.kafka_reading import UNREADABLE
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings
 from airflow_dataops.clients.metadata.ports import Fenced, Fetched, GroupInUse
 from airflow_dataops.core.errors import InputError, StorageDenied, TransientError
@@ -102,6 +103,30 @@ def test_records_come_as_they_were_sent_and_what_is_committed_is_not_read_again(
     again = logs()
     again.assign({(topic, 0): 7})
     assert len(until(again, lambda rows, _: len(rows) == 3)[0]) == 3
+
+
+def test_a_header_whose_name_is_no_text_stops_nobody(broker: Kafka, topic: str, logs: Callable[..., KafkaLog]) -> None:
+    kafka = pytest.importorskip("kafka", reason="needs kafka-python, which sends any bytes")
+
+    class Bytes(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            return b"\xff"
+
+    producer = kafka.KafkaProducer(bootstrap_servers=broker.bootstrap())
+    for headers in [
+        [(Bytes(), b"1"), ("good", b"2")],
+        [("good", b"3")],
+    ] * 50:  # the interpreter changes its ways after some
+        sent = producer.send(topic, b"v", partition=0, headers=headers)
+    sent.get(60)
+    producer.close()
+    log = logs()
+    log.assign({(topic, 0): 0})
+    found, _ = until(log, lambda rows, _: len(rows) == 100)
+    assert [one.headers for one in found] == [((UNREADABLE, None),), (("good", b"3"),)] * 50
+    assert list(log.read((topic, 0), 0, 100)) == found
 
 
 def test_a_poll_is_bounded_by_records_and_by_bytes(broker: Kafka, topic: str, logs: Callable[..., KafkaLog]) -> None:
@@ -251,6 +276,49 @@ def test_what_retention_has_taken_is_told_or_accepted(
     with pytest.raises(InputError) as lost:
         until(log, lambda rows, _: bool(rows))
     assert lost.value.code == "DATA_LOST"
+
+
+@pytest.mark.parametrize(("at", "code"), [(5, "DATA_LOST"), (50, "TOPIC_REPLACED")])
+def test_what_is_not_there_for_a_group_without_commits_is_told_as_what_it_is(
+    broker: Kafka, topic: str, logs: Callable[..., KafkaLog], at: int, code: str
+) -> None:
+    produce(broker, topic, 20)
+    delete_before(broker, topic, 10)
+    log = logs()
+    log.assign({(topic, 0): at})
+    with pytest.raises(InputError) as told:
+        until(log, lambda rows, _: bool(rows))
+    assert told.value.code == code
+    assert f"{at} comes next, and there is 10 to 20" in str(told.value)
+
+
+def test_records_of_others_are_not_lost_where_a_partition_has_lost_its_place(
+    broker: Kafka, topic: str, logs: Callable[..., KafkaLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    produce(broker, topic, 20)
+    produce(broker, topic, 500, partition=1)
+    delete_before(broker, topic, 10)
+    log = logs()
+    log.assign({(topic, 0): 20, (topic, 1): 0})
+    found, _ = until(log, lambda rows, _: len(rows) == 1, records=1)  # the others are fetched with it
+    asked = log.offsets
+    answers = iter([away, asked])
+    monkeypatch.setattr(log, "offsets", lambda: next(answers, asked)())  # noqa: PLW0108  # each call another one
+    log.seek({(topic, 0): 5})
+    with pytest.raises(InputError) as lost:
+        read_into(found, log)
+    assert lost.value.code == "DATA_LOST"
+    assert [record.offset for record in found] == list(range(500))
+
+
+def read_into(found: list[Record], log: KafkaLog) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found += [record for rows in polled(log).records.values() for record in rows]
+
+
+def away() -> dict[PartitionId, Offsets]:
+    raise TransientError("a broker is away")
 
 
 def test_a_topic_that_is_not_there_and_a_broker_that_is_away_are_told(broker: Kafka) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from airflow_dataops.clients.metadata.kafka_producer import Bounds, BufferFull, KafkaAway, KafkaProducer
 from airflow_dataops.clients.metadata.kafka_settings import KafkaSettings
+from airflow_dataops.clients.metadata.parts import opened
 from airflow_dataops.core.errors import DataOpsError, SpecError
 from airflow_dataops.core.metadata.dead_letter import Outgoing
+from airflow_dataops.core.metadata.jobs import DrainSpec
 from tests.services import kafka_server
 from tests.services.kafka_server import Kafka
 from tests.services.kafka_topics import create_topic, records
@@ -37,6 +39,22 @@ def test_what_is_acknowledged_is_in_the_topic(broker: Kafka, topic: str) -> None
     producer.close()
     with pytest.raises(KafkaAway, match="closed"):
         producer.send(outgoing(topic))
+
+
+def test_a_drain_keeps_a_large_dead_letter_as_a_worker_does(broker: Kafka, topic: str, tmp_path: Path) -> None:
+    create_topic(broker, f"{topic}.dead", max_message_bytes=4 << 20)
+    spec = DrainSpec.model_validate(
+        {
+            "lake": str(tmp_path),
+            "task": "drain",
+            "run": {"pipeline": "p", "key": "k"},
+            "events": {"kind": "kafka", "topic": topic, "settings": {"bootstrap.servers": broker.bootstrap()}},
+            "store": {"kind": "embedded", "file": str(tmp_path / "store.sqlite")},
+        }
+    )
+    with opened(spec) as parts:
+        parts.publisher.send(outgoing(f"{topic}.dead", value=b"x" * (2 << 20))).result(WAIT)
+    assert [len(one.value()) for one in records(broker, f"{topic}.dead")] == [2 << 20]
 
 
 def test_close_sends_what_waits(broker: Kafka, topic: str) -> None:

@@ -7,6 +7,7 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,29 @@ def test_only_what_is_newer_changes_anything(store: MongoStore) -> None:
     assert not store.remove("a", old.order)
     assert store.remove("a", new.order)
     assert store.get(["a"]) == {}
+
+
+def test_documents_of_somebody_else_are_told_and_stop_nothing(store: MongoStore, mongo: MongoServer) -> None:
+    import bson
+    import pymongo
+
+    a = stored("a")
+    store.upsert([a])
+    with pymongo.MongoClient(mongo.uri) as client:
+        other = client[DATABASE][store._collection.name]
+        other.update_one(
+            {"_id": "a"}, {"$set": {"reviewed_at": datetime(2026, 1, 1, tzinfo=UTC), "by": bson.ObjectId()}}
+        )
+        other.insert_many([{"_id": 7}, {"_id": bson.ObjectId(), "order": 3}, {"_id": "b"}, {"_id": "\u00e9"}])
+    found = list(store.orders())
+    assert found[:3] == [("a", a.order), ("b", ""), ("\u00e9", "")]
+    assert [key.partition(" ")[2].partition("(")[0] for key, _ in found[3:]] == ["7", "ObjectId"]
+    assert [order for _, order in found[3:]] == ["", ""]
+    assert [key for key, _ in found] == sorted({key for key, _ in found})
+    kept = store.get(["a", "b"])
+    assert (kept["a"].order, kept["b"].order) == (a.order, "")
+    assert b"reviewed_at" in kept["a"].body
+    assert store.upsert([stored("b", 2)]) == 1
 
 
 def test_writers_at_once_end_in_the_newest(store: MongoStore) -> None:

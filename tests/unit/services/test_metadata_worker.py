@@ -61,6 +61,38 @@ def test_metrics_have_the_names_that_dashboards_ask_for() -> None:
     assert not any('partition="0"' in line for line in lines)  # another worker's by now
 
 
+def age(watch: WorkerWatch) -> float:
+    name = f"{NAME}_oldest_record_age_seconds "
+    (line,) = (line for line in watch.text().decode().splitlines() if line.startswith(name))
+    return float(line.removeprefix(name))
+
+
+def test_the_oldest_record_ages_until_it_is_committed() -> None:
+    now = 1000.0
+    watch = WorkerWatch(clock=lambda: now)
+    gone = TransientError("gone", code="MONGO_UNREACHABLE")
+    assert age(watch) == 0
+    watch.waiting({("t", 0): 990_000, ("t", 1): 995_500})
+    assert age(watch) == 10
+    now = 1300.0
+    watch.failed(gone, 1.0)
+    assert age(watch) == 310  # it is not committed, and so waits on
+    watch.waiting({("t", 1): 1_301_000})  # of a producer whose clock is ahead
+    assert age(watch) == 0
+    watch.waiting({("t", 1): 1_200_000})
+    watch.cycle(stored=1, dead=0, changed=1)
+    assert age(watch) == 100  # until the next poll says what comes after it
+    watch.lag({("t", 1): 3})
+    watch.failed(gone, 1.0)
+    assert age(watch) == 100
+    watch.lag({("t", 1): 0})
+    watch.failed(gone, 1.0)
+    assert age(watch) == 0
+    watch.waiting({("t", 1): 1_200_000})
+    watch.waiting({})
+    assert age(watch) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -68,6 +100,8 @@ def test_metrics_have_the_names_that_dashboards_ask_for() -> None:
         (["run-worker", "--bootstrap", "b:1"], "--archive"),
         (["run-worker", "--bootstrap", "b:1", "--no-archive", "--listen", "9464"], "127.0.0.1:9464"),
         (["run-worker", "--no-archive", "--mongo-uri-file", "/nowhere"], "cannot be read"),
+        (["run-worker", "--bootstrap", "b:1", "--no-archive", "--records", "0"], "1 or more"),
+        (["run-worker", "--bootstrap", "b:1", "--no-archive", "--mib", "-1"], "1 or more"),
         (["replay", "--bootstrap", "b:1", "--reason", "NOT_JSN"], "NOT_JSON"),
         (["replay", "--bootstrap", "b:1", "--since", "yesterday"], "2026-01-31"),
         (["replay", "--bootstrap", "b:1", "--limit", "0"], "--dry-run"),

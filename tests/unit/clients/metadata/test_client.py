@@ -173,6 +173,18 @@ def test_what_was_not_accepted_waits_in_the_spool(server: Server, tmp_path: Path
     assert not spool.exists()
 
 
+def test_an_event_that_is_given_while_others_are_refused_is_not_lost(server: Server, tmp_path: Path) -> None:
+    server.answers = [(400, {}, {"code": "X", "message": "no"})]
+    spool = tmp_path / "spool"
+    with client(server, spool=spool, batching=Batching(size=1500)) as sender:
+        sender.send(event(idempotency_key="a", extracted__attributes={"x": "x" * 900}))
+        with pytest.raises(NotSent) as lost:
+            sender.send(event(idempotency_key="b", extracted__attributes={"x": "x" * 900}))
+        assert [one["idempotency_key"] for one in lost.value.events] == ["a"]
+    assert keys(server) == ["a", "b"]
+    assert sender.accepted == 1
+
+
 def test_a_spool_that_somebody_died_with_is_sent_whole(server: Server, tmp_path: Path) -> None:
     spool = tmp_path / "spool.jsonl"
     from airflow_dataops.core.metadata.wire import take

@@ -167,3 +167,39 @@ def test_a_long_key_is_cut_too() -> None:
     whole = dead.to_wire(dead.bury(record, refused(Reason.INVALID, [FieldFault("", "x", "y")]), now=FAILED))
     assert dead.cut(whole).key is None
     assert dead.cut(replace(whole, key=b"k")).key == b"k"
+
+
+def origin_text(**more: object) -> bytes:
+    told = {"topic": "t", "partition": 0, "offset": 1, "timestamp": 1, "first_failed": 1, "attempts": 1, **more}
+    return json.dumps(told).encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[" * 100_000,
+        origin_text().replace(b'"attempts": 1', b'"attempts": ' + b"9" * 4300),
+        origin_text(attempts=0),
+        origin_text(attempts=2**31),
+        origin_text(offset=2**64),
+        origin_text(topic="t" * 500_000),
+        origin_text(topic="../t"),
+        b"\xff",
+        None,
+    ],
+    ids=["deep", "long number", "no attempt", "attempts", "offset", "long topic", "no topic", "no text", "nothing"],
+)
+def test_a_replay_header_of_somebody_else_is_a_header_as_any_other(header: bytes | None) -> None:
+    record = Record("events", 3, 7, 1, b"k", b"v", ((dead.REPLAY, header),))
+    error = refused(Reason.NOT_JSON, [FieldFault("", "a", "b")])
+    letter = dead.bury(record, error, now=FAILED)
+    assert (letter.origin.topic, letter.origin.attempts, letter.record) == ("events", 1, record)
+    sent = dead.to_wire(letter)
+    assert len(sent.headers[0][1] or b"") <= dead.HEADER_BYTES
+    assert dead.from_wire(arrived(sent)) == letter
+    assert len(dead.cut(sent).headers) == 2
+
+
+def test_a_letter_whose_header_is_nested_too_deeply_is_told() -> None:
+    with pytest.raises(InputError, match="not ours"):
+        dead.from_wire(arrived(Outgoing("dead", None, b"v", ((dead.HEADER, b"[" * 100_000),))))

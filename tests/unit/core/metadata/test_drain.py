@@ -99,3 +99,28 @@ def test_a_loss_is_never_gone_over_in_silence() -> None:
     with pytest.raises(InputError) as replaced:
         drain.check(drain.plan({A: Offsets(10, 0, 9)}))
     assert replaced.value.code == "TOPIC_REPLACED"
+
+
+def test_a_loss_may_be_accepted_and_a_topic_that_was_made_anew_may_not() -> None:
+    drain.check(drain.plan({A: Offsets(3, 5, 9)}), accept_loss=True)
+    with pytest.raises(InputError) as replaced:
+        drain.check(drain.plan({A: Offsets(10, 0, 9)}), accept_loss=True)
+    assert replaced.value.code == "TOPIC_REPLACED"
+
+
+@pytest.mark.parametrize(
+    ("seen", "lost", "begin"),
+    [
+        (Offsets(None, 2, 20), 0, 5),  # deleted before this run
+        (Offsets(7, 7, 20), 0, 7),
+        (Offsets(7, 9, 20), 2, 9),
+        (Offsets(None, 9, 20), 4, 9),
+        (Offsets(5, 20, 20), 15, 20),
+        (Offsets(30, 9, 40), 0, 10),  # another run has gone on from there
+    ],
+)
+def test_what_is_deleted_between_two_tries_is_lost(seen: Offsets, lost: int, begin: int) -> None:
+    known = Bounds(Finding.WORK, 5, 10)
+    made = drain.widened(known, seen)
+    assert (made.begin, made.lost, made.finding is Finding.LOST) == (5, lost, lost > 0)
+    assert drain.left(made, seen).begin == begin

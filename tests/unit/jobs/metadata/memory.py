@@ -62,6 +62,11 @@ class MemoryLog:
         self.on_lost = on_lost
         self._at = {p: self._broker.committed.get(p, 0) for p in self.share}
 
+    def lose(self, partition: PartitionId) -> None:
+        """Give a partition to another member, as within a poll."""
+        if self._at.pop(partition, None) is not None and self.on_lost is not None:
+            self.on_lost([partition])
+
     def poll(self, *, records: int, size: int, seconds: float) -> Fetched:
         self._broker.fault("poll")
         found: dict[PartitionId, list[Record]] = defaultdict(list)

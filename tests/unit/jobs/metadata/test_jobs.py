@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +292,36 @@ def test_a_marked_event_that_nobody_drains_is_late(lake: Lake) -> None:
     assert late.value.code == "ROUND_TRIP_LATE"
 
 
+def test_a_marked_event_is_found_in_the_archive_however_much_comes_after_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    key = round_trip.run(lake.spec(RoundTripSpec, phase="post")).key
+    same = next(n for n in range(100) if zlib.crc32(b"key-%04d" % n) % 3 == zlib.crc32(key.encode()) % 3)
+    lake.post(*[event(same)] * 10_050)
+    lake.drain()
+    told = round_trip.run(lake.spec(RoundTripSpec, phase="await", timeout_seconds=0.1))
+    assert (told.stored, told.archived, told.removed) == (True, True, True)
+
+
+def test_a_preflight_tells_of_an_api_that_speaks_no_http_and_of_all_else(lake: Lake) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"\0\0\0\x0bnot http\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        api = f"http://127.0.0.1:{server.getsockname()[1]}"
+        result = metadata_preflight.run(lake.spec(PreflightSpec, api=api))
+        thread.join()
+    found = {check.name: check for check in result.checks}
+    assert (found["topic"].status, found["API"].status, result.verdict) == ("ok", "failed", "failed")
+    assert found["API"].found.startswith(f"API_NOT_READY: {api}/readyz: ")
+    wrong = metadata_preflight.run(lake.spec(PreflightSpec, api="http://[::1"))
+    assert [check.status for check in wrong.checks if check.name == "API"] == ["failed"]
+
+
 def test_a_preflight_posts_the_inbox_once_and_names_each_line_that_is_no_event(lake: Lake, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -302,6 +335,21 @@ def test_a_preflight_posts_the_inbox_once_and_names_each_line_that_is_no_event(l
     assert (again.verdict, again.posted) == ("passed", 0)
     lake.drain()
     assert set(lake.stored()) == {"key-0001", "key-0002"}
+
+
+def test_a_preflight_looks_at_servers_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def met(*_: object) -> str:
+        both.wait()
+        return "met"
+
+    monkeypatch.setattr(metadata_preflight, "_archive", met)
+    monkeypatch.setattr(metadata_preflight, "_ready", met)
+    result = metadata_preflight.run(Lake(tmp_path).spec(PreflightSpec, api="http://x"))
+    assert [(check.name, check.status) for check in result.checks] == [
+        (name, "ok") for name in ("topic", "store", "archive", "API")
+    ]
 
 
 def test_a_preflight_tells_everything_that_is_wrong_at_once(lake: Lake, tmp_path: Path) -> None:

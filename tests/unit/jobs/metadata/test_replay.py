@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dataops.core.errors import TransientError
+from airflow_dataops.core.errors import InputError, TransientError
 from airflow_dataops.core.metadata.dead_letter import REPLAY, Outgoing, Record, bury, cut, to_wire
+from airflow_dataops.core.metadata.drain import Offsets
 from airflow_dataops.core.metadata.faults import Reason, one
 from airflow_dataops.jobs.metadata.replay import Choice, Replayed, replay
 from tests.unit.jobs.metadata.memory import TOPIC, Broker, MemoryLog, MemoryPublisher, away
@@ -66,6 +67,21 @@ def test_a_dry_run_counts_and_changes_nothing() -> None:
     here, sent = broker(letter(0), letter(1)), MemoryPublisher()
     assert replay(MemoryLog(here), sent, Choice(dry=True)).sent.total() == 2
     assert (here.committed, sent.sent) == ({}, [])
+
+
+def test_a_topic_that_was_made_anew_is_told_and_so_are_letters_that_have_expired(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, sent = broker(*(letter(n) for n in range(5))), MemoryPublisher()
+    here.committed[TOPIC, 0] = 9
+    with pytest.raises(InputError) as replaced:
+        replay(MemoryLog(here), sent, Choice())
+    assert replaced.value.code == "TOPIC_REPLACED"
+    here.committed[TOPIC, 0] = 1
+    log = MemoryLog(here)
+    monkeypatch.setattr(log, "offsets", lambda: {(TOPIC, 0): Offsets(1, 3, 5)})
+    done = replay(log, sent, Choice())
+    assert (done.lost, done.sent.total(), here.committed) == (2, 2, {(TOPIC, 0): 5})
 
 
 def test_nothing_is_committed_that_was_not_acknowledged() -> None:

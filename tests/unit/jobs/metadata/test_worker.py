@@ -302,12 +302,16 @@ class Heard(Watch):
         self.stages: Counter[str] = Counter()
         self.lags: list[dict[tuple[str, int], int]] = []
         self.errors: list[str] = []
+        self.waits: list[dict[tuple[str, int], int]] = []
 
     def stage(self, name: str, seconds: float) -> None:
         self.stages[name] += 1
 
     def lag(self, records: object) -> None:
         self.lags.append(dict(records))  # type: ignore[call-overload]
+
+    def waiting(self, since: object) -> None:
+        self.waits.append(dict(since))  # type: ignore[call-overload]
 
     def failed(self, error: DataOpsError, wait: float) -> None:
         self.errors.append(error.code)
@@ -334,6 +338,35 @@ def test_a_continuous_worker_ends_after_the_batch_with_its_commit() -> None:
     assert done.read == 3
     assert set(heard.stages) == {"read", "transform", "store", "bury", "archive", "commit"}
     assert heard.lags[-1] == {(TOPIC, 0): 0, (TOPIC, 1): 0}
+    assert heard.waits == [{(TOPIC, 0): NOW, (TOPIC, 1): NOW}]
+
+
+def test_the_lag_is_told_while_nothing_can_be_stored() -> None:
+    here, heard = world([value("a", 1), value("b", 2)], [value("c", 3)], []), Heard()
+    here.broker.committed[TOPIC, 0] = 1
+
+    def refused(what: str) -> None:
+        raise away(what)
+
+    here.store.fault = refused
+    run_until(here, MemoryLog(here.broker), lambda: len(heard.errors) > 1, heard)
+    assert set(heard.errors) == {"TRANSIENT"}
+    assert heard.lags[-1] == {(TOPIC, 0): 1, (TOPIC, 1): 1, (TOPIC, 2): 0}
+    assert heard.waits[-1] == {(TOPIC, 0): NOW + 1_800_000, (TOPIC, 1): NOW}
+
+
+def test_the_lag_of_partitions_that_went_away_is_told_no_more() -> None:
+    here, heard = world([value("a", 1)], [value("b", 2)]), Heard()
+    log = MemoryLog(here.broker)
+
+    def lose(what: str) -> None:
+        if what == "poll" and heard.lags:
+            log.lose((TOPIC, 1))
+
+    here.broker.fault = lose
+    run_until(here, log, lambda: len(heard.lags) > 2, heard)
+    assert heard.lags[0] == {(TOPIC, 0): 0, (TOPIC, 1): 0}
+    assert heard.lags[-1] == {(TOPIC, 0): 0}
 
 
 def test_a_worker_that_was_fenced_goes_on_and_another_does_its_part_again() -> None:
