@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from airflow_dataops.clients.metadata.spool import Spool
 from airflow_dataops.core.errors import DataOpsError, MissingDependency, SpecError
 from airflow_dataops.core.metadata.batch import BATCH_BYTES, BATCH_EVENTS
 from airflow_dataops.core.metadata.sending import Answer, Step, next_step, refused_in, wait_before
@@ -96,7 +97,7 @@ class MetadataClient:
             message = f"a batch has 1 to {BATCH_EVENTS} events and less than {BATCH_BYTES} bytes"
             raise SpecError(message, code="API_ADDRESS")
         self._batching, self._give_up, self._sleep, self._clock = batching, give_up, sleep, clock
-        self._spool = Path(spool) if spool is not None else None
+        self._spool = Spool(Path(spool)) if spool is not None else None
         token = token or os.environ.get(TOKEN)
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._pool, self._broken = _pool(timeout, ca, cert)
@@ -151,7 +152,7 @@ class MetadataClient:
             raise
         if left:
             self._keep(left)
-            raise NotSent([json.loads(one.wire) for one in left], why, self._spool)
+            raise NotSent([json.loads(one.wire) for one in left], why, self._spool and self._spool.file)
 
     def send_spooled(self) -> int:
         """Send what an earlier time could not; returns how many events that were.
@@ -159,10 +160,9 @@ class MetadataClient:
         Raises:
             NotSent: Some were not accepted again; they stay in the file.
         """
-        aside = self._set_aside()
-        if aside is None:
+        if self._spool is None:
             return 0
-        lines = [line for line in aside.read_bytes().split(b"\n") if line]
+        lines = self._spool.take()
         count = 0
         left: list[_Waiting] = []
         why: dict[str, str] = {}
@@ -172,25 +172,10 @@ class MetadataClient:
             count += len(part) - len(unsent)
             left += unsent
         self._keep(left)
-        aside.unlink()
+        self._spool.done()
         if left:
-            raise NotSent([json.loads(one.wire) for one in left], why, self._spool)
+            raise NotSent([json.loads(one.wire) for one in left], why, self._spool and self._spool.file)
         return count
-
-    def _set_aside(self) -> Path | None:
-        """Rename the spool, so that what fails meanwhile goes into a new one; None where there is nothing to send."""
-        if self._spool is None:
-            return None
-        aside = self._spool.with_name(self._spool.name + ".sending")
-        if not aside.exists():
-            if not self._spool.exists():
-                return None
-            self._spool.rename(aside)
-        elif self._spool.exists():  # a process that was sending it has died
-            with aside.open("ab") as file:
-                file.write(self._spool.read_bytes())
-            self._spool.unlink()
-        return aside
 
     def close(self) -> None:
         """Flush, and give connections back; raises as :meth:`flush`."""
@@ -264,13 +249,8 @@ class MetadataClient:
         return Answer(answer.status, float(after) if after.isdecimal() else None, told)
 
     def _keep(self, events: list[_Waiting]) -> None:
-        if self._spool is None or not events:
-            return
-        self._spool.parent.mkdir(parents=True, exist_ok=True)
-        with self._spool.open("ab") as file:
-            file.write(b"".join(one.wire + b"\n" for one in events))  # canonical JSON has no line end in it
-            file.flush()
-            os.fsync(file.fileno())
+        if self._spool is not None and events:
+            self._spool.keep(one.wire for one in events)
 
 
 def _address(url: str) -> str:
