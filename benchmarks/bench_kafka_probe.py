@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The probe of consumer groups against bare calls of the same client, and 500 checks that wake together in one event loop.
 
+They are probes alone, and where Airflow is installed the triggers of deferred tasks.
+
     python benchmarks/bench_kafka_probe.py [--partitions 5000] [--checks 500] [--rounds 5] [--smoke]
 
 Kafka is real (one broker on this machine). The floor asks for the group's commits and both ends of all partitions, in this process, with
@@ -13,10 +15,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
+import json
+import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +68,32 @@ def ours(access: KafkaAccess, partitions: int) -> float:
     return seconds
 
 
-async def together(access: KafkaAccess, checks: int) -> tuple[float, int, list[float]]:
-    """Let so many checks wake at once; returns seconds, processes, and by how much the loop's timer was late each time."""
+async def probes(access: KafkaAccess, checks: int) -> None:
+    """Ask about so many groups at once, each for itself."""
+    own = Probes()
+    asks = [GroupAsk(f"group-{number}", topics=("small",)) for number in range(checks)]
+    found = await asyncio.gather(*(own.probe(access, [ask], seconds=LONG) for ask in asks))
+    assert all(one.error is None for (one,) in found), next(one.error for (one,) in found if one.error)
+
+
+async def triggers(checks: int) -> None:
+    """Run so many triggers of deferred tasks at once, as a triggerer does; each reads its connection, looks and fires its event."""
+    from airflow_dataops.core.kafka_health.check import parse
+    from airflow_dataops.core.kafka_health.course import course_of
+    from airflow_dataops.triggers.kafka_health import KafkaConsumerHealthTrigger
+
+    async def one(number: int) -> Any:
+        asked = {"group": f"group-{number}", "topics": ["small"], "timeout": "5m", "require_commits": False}
+        course = course_of(parse(asked)).document()
+        trigger = KafkaConsumerHealthTrigger(asked, {"kafka_config_id": "bench"}, course, wait=False)
+        return [event.payload async for event in trigger.run()]
+
+    found = await asyncio.gather(*(one(number) for number in range(checks)))
+    assert all(len(events) == 1 and "error" not in events[0] for events in found), found[0]
+
+
+async def watched(work: Awaitable[None]) -> tuple[float, int, list[float]]:
+    """Do it; returns seconds, processes that were started, and by how much the loop's timer was late each time."""
     started = 0
     run = probing.run
 
@@ -80,17 +110,24 @@ async def together(access: KafkaAccess, checks: int) -> tuple[float, int, list[f
             await asyncio.sleep(TICK)
             late.append(time.perf_counter() - due)
 
-    probes, watching = Probes(), asyncio.create_task(watch())
+    watching = asyncio.create_task(watch())
     probing.run = counted
     begin = time.perf_counter()
     try:
-        asks = [GroupAsk(f"group-{number}", topics=("small",)) for number in range(checks)]
-        found = await asyncio.gather(*(probes.probe(access, [ask], seconds=LONG) for ask in asks))
+        await work
     finally:
         probing.run = run
         watching.cancel()
-    assert all(one.error is None for (one,) in found), next(one.error for (one,) in found if one.error)
     return time.perf_counter() - begin, started, late
+
+
+def tell(what: str, seconds: float, started: int, late: list[float]) -> None:
+    """Print it."""
+    p99 = statistics.quantiles(late, n=100)[98] * 1000
+    print(
+        f"{what}: {seconds:.1f} s, {started} processes; the loop was late by p99 {p99:.1f} ms, "
+        f"most {max(late) * 1000:.1f} ms ({len(late)} ticks)"
+    )
 
 
 def main() -> int:
@@ -118,13 +155,15 @@ def main() -> int:
         print(
             f"{given.partitions} partitions: probe {probed:.2f} s, bare calls {bare:.2f} s, ratio {probed / bare:.2f}"
         )
+        known = json.dumps({"conn_type": "kafka", "extra": broker.client()})
+        os.environ |= {"AIRFLOW_CONN_BENCH": known, "AIRFLOW_HOME": folder, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+        has_airflow = importlib.util.find_spec("airflow") is not None
+        if has_airflow:
+            asyncio.run(triggers(1))  # its imports are not measured
         for _ in range(min(given.rounds, 3)):
-            seconds, started, late = asyncio.run(together(access, given.checks))
-            p99 = statistics.quantiles(late, n=100)[98] * 1000
-            print(
-                f"{given.checks} checks: {seconds:.1f} s, {started} processes; the loop was late by p99 {p99:.1f} ms, "
-                f"most {max(late) * 1000:.1f} ms ({len(late)} ticks)"
-            )
+            tell(f"{given.checks} checks", *asyncio.run(watched(probes(access, given.checks))))
+            if has_airflow:
+                tell(f"{given.checks} triggers", *asyncio.run(watched(triggers(given.checks))))
     return 0
 
 
