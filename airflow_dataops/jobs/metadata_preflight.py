@@ -97,9 +97,11 @@ class _Work:
         retention = self._retention(log)
         if retention.found.startswith("KAFKA_UNREACHABLE"):  # each further question would take as long
             yield retention.model_copy(update={"name": "topic"})
-        else:
-            yield _looked("topic", lambda: self._topic(parts))
+            yield retention
+            return
+        yield _looked("topic", lambda: self._topic(parts))
         yield retention
+        yield self._dead_letters(log)
 
     def _topic(self, parts: Parts) -> str:
         seen = parts.log.offsets()
@@ -114,23 +116,29 @@ class _Work:
         )
         return f"{parts.log.topic!r}, {len(seen)} partitions, {waiting:,} offsets are waiting"
 
-    def _retention(self, log: KafkaLog) -> Check:
+    def _hours(self, log: KafkaLog, topic: str) -> float | None:
         from airflow_dataops.clients.metadata.kafka_topic import retention_hours
         from airflow_dataops.clients.metadata.parts import kafka_settings
 
-        settings = kafka_settings(log, self.secrets)
+        return retention_hours(kafka_settings(log, self.secrets), topic, _SECONDS)
 
+    def _retention(self, log: KafkaLog) -> Check:
         def look() -> str:
-            hours = retention_hours(settings, log.topic, _SECONDS)
+            hours = self._hours(log, log.topic)
             if hours is not None and hours < self.spec.min_retention_hours:
                 raise DataOpsError(
                     f"{log.topic!r} keeps records for {hours:g} h",
                     hint=f"raise retention.ms to {self.spec.min_retention_hours:g} h: a run that is late loses what is deleted",
                     code="TOPIC_RETENTION",
                 )
-            return "records are kept for ever" if hours is None else f"records are kept for {hours:g} h"
+            return _kept(hours)
 
         return _looked("retention", look)
+
+    def _dead_letters(self, log: KafkaLog) -> Check:
+        """Look at the topic that is not needed before the first event that cannot be taken; without it that one stops the drain."""
+        found = _looked("dead letters", lambda: f"{log.dead_topic!r}, {_kept(self._hours(log, log.dead_topic))}")
+        return found if found.status == "ok" else found.model_copy(update={"status": "warning"})
 
     def _take_inbox(self, log: EmbeddedLog) -> str:
         from airflow_dataops.clients.metadata.embedded_log import LogFile, take_inbox
@@ -152,6 +160,10 @@ class _Work:
             return None
         key, value, headers = record_of(read)
         return Outgoing(topic, key, value, tuple(headers))
+
+
+def _kept(hours: float | None) -> str:
+    return "records are kept for ever" if hours is None else f"records are kept for {hours:g} h"
 
 
 def _looked(name: str, look: Callable[[], str]) -> Check:

@@ -191,7 +191,15 @@ def test_a_marked_event_comes_all_the_way_and_is_removed(platform: Platform) -> 
     done = platform.preflight("--round-trip", "--json")
     assert done.returncode == 0, done.stdout + done.stderr + platform.worker.output.read_text()[-3000:]
     found: list[dict[str, Any]] = json.loads(done.stdout)
-    assert [one["check"] for one in found] == ["topic", "retention", "store", "archive", "API", "round trip"]
+    assert [one["check"] for one in found] == [
+        "topic",
+        "retention",
+        "dead letters",
+        "store",
+        "archive",
+        "API",
+        "round trip",
+    ]
     assert {one["level"] for one in found} == {"ok"}
     assert "arrived in the store and the archive, and was removed" in found[-1]["message"]
 
