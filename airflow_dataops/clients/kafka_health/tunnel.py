@@ -121,7 +121,7 @@ def _options(asyncssh: Any, bastion: Bastion) -> dict[str, Any]:
         options["password"] = bastion.password
     try:
         if bastion.private_key or bastion.key_file:
-            key = bastion.private_key or Path(bastion.key_file).read_text(encoding="ascii")
+            key = bastion.private_key or Path(bastion.key_file).expanduser().read_text(encoding="ascii")
             options["client_keys"] = [asyncssh.import_private_key(key, bastion.passphrase or None)]
         elif not bastion.look_for_keys or bastion.password:
             options |= {"client_keys": None, "agent_path": None}
