@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ways to brokers: from here, and through a bastion, where another client asks. Both tell the same, so tests take both."""
+"""For clients without Airflow: the fake Dataproc, the real GCS server, and the two ways to brokers: from here, and through a bastion, where
+another client asks. Both tell the same, so tests take both.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.services.fixtures import dataproc, dataproc_server, gcs
+
 if TYPE_CHECKING:
     from airflow_dataops.clients.kafka_health.probe import KafkaAccess
     from tests.services.ssh_server import Bastion
+
+__all__ = ["dataproc", "dataproc_server", "gcs"]
 
 _PASSWORD = "bastion-horse-battery"
 
