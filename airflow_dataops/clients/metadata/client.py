@@ -152,7 +152,9 @@ class MetadataClient:
             raise
         if left:
             self._keep(left)
-            raise NotSent([json.loads(one.wire) for one in left], why, self._spool and self._spool.file)
+            raise NotSent(
+                [json.loads(one.wire) for one in left], why, None if self._spool is None else self._spool.file
+            )
 
     def send_spooled(self) -> int:
         """Send what an earlier time could not; returns how many events that were.
@@ -174,7 +176,7 @@ class MetadataClient:
         self._keep(left)
         self._spool.done()
         if left:
-            raise NotSent([json.loads(one.wire) for one in left], why, self._spool and self._spool.file)
+            raise NotSent([json.loads(one.wire) for one in left], why, self._spool.file)
         return count
 
     def close(self) -> None:
