@@ -79,6 +79,3 @@ def _is_event(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and isinstance(found.get("idempotency_key"), str)
-
-
-__all__ = ["Spool"]
